@@ -1,0 +1,39 @@
+"""Words that every room shares. No IO."""
+
+from __future__ import annotations
+
+from jupyter_zt.model.action import Action
+from jupyter_zt.model.approval import Approval, ApprovalState, Vote
+from jupyter_zt.model.decision import Decision, Obligations, Verdict
+from jupyter_zt.model.facts import Facts, Risk, Verb
+from jupyter_zt.model.lease import Lease, LeaseKind
+from jupyter_zt.model.masks import ColumnMask, MaskKind
+from jupyter_zt.model.principal import ADMIN, ANALYST, AUDITOR, REVIEWER, ROLES, Human, Principal
+from jupyter_zt.model.record import Record, RecordDraft, RecordKind
+
+__all__ = [
+    "ADMIN",
+    "ANALYST",
+    "AUDITOR",
+    "REVIEWER",
+    "ROLES",
+    "Action",
+    "Approval",
+    "ApprovalState",
+    "ColumnMask",
+    "Decision",
+    "Facts",
+    "Human",
+    "Lease",
+    "LeaseKind",
+    "MaskKind",
+    "Obligations",
+    "Principal",
+    "Record",
+    "RecordDraft",
+    "RecordKind",
+    "Risk",
+    "Verb",
+    "Verdict",
+    "Vote",
+]
