@@ -1,0 +1,66 @@
+"""Tables of the gateway's own state: sessions, approvals, votes."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
+
+from jupyter_zt.storage.metadata import metadata
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("agent", Text),
+    Column("notebook", Text, nullable=False),
+    Column("kernel", Text, nullable=False),
+    Column("sandbox_state", Text, nullable=False),
+    Column("sandbox_detail", Text, nullable=False),
+    Column("attestation_sha256", String(64), nullable=False),
+    Column("opened_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("action", String(64), nullable=False, unique=True),
+    Column("session", String(64), ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("digest", String(64), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("requester_issuer", Text, nullable=False),
+    Column("requester_subject", Text, nullable=False),
+    Column("requester_name", Text, nullable=False),
+    Column("reviewer_role", Text, nullable=False),
+    Column("quorum", Integer, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("opened_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("closed_at", Text),
+    Column("agent", Text),
+    Column("connection", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("cell", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("policy_digest", String(64), nullable=False),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("approval", String(64), ForeignKey("approvals.id"), primary_key=True),
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("approve", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
