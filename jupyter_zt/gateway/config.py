@@ -1,0 +1,232 @@
+"""The configuration directory: `gateway.yaml`, `classification.yaml`, `policies/*.cedar`.
+
+Everything is checked when it is loaded. An error names file, line and what to write instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from jupyter_zt.access.secrets import SecretReference
+from jupyter_zt.errors import ConfigError
+
+FILE = "gateway.yaml"
+MAX_SOCKET_PATH_BYTES = 107
+"""`sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7))."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secret(_Section):
+    """Where a secret is: `{file: secrets/x}` or `{env: NAME}`; never the secret itself."""
+
+    file: Path | None = None
+    env: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_reference(cls, value: object) -> object:
+        if isinstance(value, str):
+            msg = "write where the secret is, never the secret: {file: secrets/name} or {env: NAME}"
+            raise ValueError(msg)  # noqa: TRY004 (pydantic turns only ValueError into its report)
+        return value
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Secret:
+        if (self.file is None) == (not self.env):
+            msg = "write either {file: secrets/name} or {env: NAME}"
+            raise ValueError(msg)
+        return self
+
+
+class Listen(_Section):
+    """`gateway:` where it listens and keeps its state."""
+
+    listen: str = "127.0.0.1:8900"
+    state: Path = Path("state")
+    runtime: Path | None = None
+    name: str = Field(default="jupyter-zt", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+
+
+class Identity(_Section):
+    """`identity:` whose tokens are believed, and which groups have which role."""
+
+    issuer: str = Field(pattern=r"^https?://")
+    audiences: list[str] = Field(min_length=1)
+    algorithms: list[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]] = ["RS256"]
+    roles: dict[Literal["analyst", "reviewer", "auditor", "admin"], list[str]]
+
+
+class Broker(_Section):
+    """`broker:` the secret that Jupyter servers show besides their person's token."""
+
+    secret: Secret
+
+
+class Approvals(_Section):
+    """`approvals:` how long a held action waits. A timeout is a denial."""
+
+    expires_seconds: int = Field(default=1800, ge=5, le=7 * 24 * 3600)
+
+
+class Limits(_Section):
+    """Limits of one action. Beyond rows and bytes a result is cut, and says so."""
+
+    max_rows: int = Field(default=1_000_000, ge=1)
+    max_bytes: int = Field(default=1 << 30, ge=1024)
+    statement_seconds: float = Field(default=120, gt=0, le=24 * 3600)
+
+
+class Postgres(_Section):
+    """A connection of kind postgres."""
+
+    kind: Literal["postgres"]
+    description: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=5432, ge=1, le=65535)
+    database: str
+    user: str
+    password: Secret
+    schema_: str = Field(default="public", alias="schema")
+    limits: Limits = Limits()
+
+
+class Llm(_Section):
+    """A connection of kind llm: an OpenAI-compatible endpoint, up to and including `/v1`."""
+
+    kind: Literal["llm"]
+    description: str = ""
+    url: str = Field(pattern=r"^https?://")
+    model: str
+    key: Secret | None = None
+    timeout_seconds: float = Field(default=120, gt=0, le=3600)
+
+
+Connection = Annotated[Postgres | Llm, Field(discriminator="kind")]
+
+
+class GatewayConfig(_Section):
+    """The whole of `gateway.yaml`."""
+
+    gateway: Listen = Listen()
+    identity: Identity
+    broker: Broker
+    approvals: Approvals = Approvals()
+    connections: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")], Connection]
+
+
+class Configuration:
+    """A loaded configuration directory.
+
+    Attributes:
+        directory: Absolute path.
+        values: The validated `gateway.yaml`.
+        state: Where database and keys are.
+        runtime: Where session sockets are: short enough for a Unix socket's path.
+    """
+
+    def __init__(self, directory: Path, values: GatewayConfig) -> None:
+        self.directory = directory
+        self.values = values
+        self.state = directory / values.gateway.state
+        self.runtime = self._runtime()
+        host, _, port = values.gateway.listen.rpartition(":")
+        self.host, self.port = host.strip("[]"), int(port)
+
+    @classmethod
+    def load(cls, directory: Path) -> Configuration:
+        """Reads and checks `gateway.yaml`.
+
+        Raises:
+            ConfigError: With file and line.
+        """
+        directory = directory.resolve()
+        path = directory / FILE
+        try:
+            text = path.read_text(encoding="utf-8")
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            raw = yaml.safe_load(text)
+        except OSError as error:
+            msg = f"{FILE} can't be read: {error.strerror}."
+            raise ConfigError(
+                msg, file=str(path), hint="jupyter zt gateway --config DIR wants a directory that holds it."
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            msg = f"Not YAML: {getattr(error, 'problem', None) or 'not UTF-8 text'}."
+            raise ConfigError(
+                msg, file=str(path), line=mark.line + 1 if mark else 0, code="not_yaml"
+            ) from error
+        try:
+            values = GatewayConfig.model_validate(raw if raw is not None else {})
+            return cls(directory, values)
+        except ValidationError as error:
+            raise _as_config_error(error, path, node) from error
+        except ValueError as error:
+            raise ConfigError(
+                "gateway.listen is HOST:PORT.", file=str(path), hint="For example 127.0.0.1:8900."
+            ) from error
+
+    def secret(self, secret: Secret) -> SecretReference:
+        """The reference with its path made absolute."""
+        return SecretReference(
+            file=self.directory / secret.file if secret.file is not None else None, env=secret.env
+        )
+
+    def _runtime(self) -> Path:
+        configured = self.values.gateway.runtime
+        if configured is not None:
+            base = self.directory / configured
+        else:
+            user = os.getuid()
+            base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"zt-{user}"
+            # The same after a restart: a running kernel has this folder in its sandbox.
+            base /= hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
+        longest = len(os.fsencode(base)) + len("/0123456789abcdef/gateway.sock")
+        if longest > MAX_SOCKET_PATH_BYTES:
+            msg = f"gateway.runtime is too long for a Unix socket's path: {base}"
+            raise ConfigError(msg, file=FILE, hint="Write a shorter one, such as /run/jupyter-zt.")
+        return base
+
+
+def _as_config_error(error: ValidationError, path: Path, node: yaml.Node | None) -> ConfigError:
+    first = error.errors()[0]
+    location = list(first["loc"])
+    if location[:1] == ["connections"] and len(location) > 2:  # noqa: PLR2004
+        del location[2]  # the discriminator's value, which pydantic puts after the name
+    place = ".".join(str(part) for part in location) or "the file"
+    hint = ""
+    if first["type"] == "extra_forbidden":
+        hint = "Remove it, or check its spelling."
+    elif first["type"] == "missing":
+        hint = f"Add {location[-1]}:"
+    elif "union_tag" in first["type"]:
+        hint = "Write kind: postgres or kind: llm."
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigError(
+        f"{place}: {message}.", file=str(path), line=_line_of(node, location), hint=hint
+    )
+
+
+def _line_of(node: yaml.Node | None, location: list[str | int]) -> int:
+    """1-based line of the deepest part of `location` that is there."""
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line

@@ -1,0 +1,213 @@
+"""What goes over the wire, as pydantic models: the OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scalar = str | int | float | bool | None
+ShortText = Annotated[str, Field(max_length=512)]
+MAX_COMMAND_CHARACTERS = 1024 * 1024
+MAX_PARAMETERS = 1000
+
+
+class Wire(BaseModel):
+    """Base: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """Every error's body."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class Health(BaseModel):
+    """Answer of `/healthz`."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class Me(BaseModel):
+    """Who is asking, as the gateway sees them."""
+
+    issuer: str
+    subject: str
+    name: str
+    roles: list[str]
+
+
+class ConnectionInfo(BaseModel):
+    """One connection that may be named in an action."""
+
+    name: str
+    kind: str
+    description: str
+
+
+class Sandbox(Wire):
+    """How the kernel is confined, as the broker says."""
+
+    state: Literal["sandboxed", "unsandboxed"]
+    detail: ShortText
+
+
+class OpenSession(Wire):
+    """A broker asks for a session for a kernel of its person."""
+
+    agent: Annotated[str, Field(max_length=128)] | None = None
+    notebook: ShortText
+    kernel: ShortText
+    sandbox: Sandbox
+
+
+class OpenedSession(BaseModel):
+    """A new session. The socket is alone in its folder; the attestation secret is the broker's."""
+
+    id: str
+    socket: str
+    attestation: str
+    expires_at: str
+
+
+class Renewed(BaseModel):
+    """Until when the session's person is logged in."""
+
+    expires_at: str
+
+
+class SessionInfo(BaseModel):
+    """One session, for its person or an administrator."""
+
+    id: str
+    human: str
+    agent: str | None
+    notebook: str
+    kernel: str
+    sandbox: Sandbox
+    opened_at: str
+    expires_at: str
+    state: Literal["open", "sealed"]
+    connections: list[ConnectionInfo]
+
+
+class SessionHuman(BaseModel):
+    """The session's person, as the runtime may know them."""
+
+    name: str
+    roles: list[str]
+
+
+class SessionSelf(BaseModel):
+    """Who the runtime is: the answer on the session's own socket."""
+
+    id: str
+    human: SessionHuman
+    agent: str | None
+    notebook: str
+    expires_at: str
+    sandbox: Sandbox
+    connections: list[ConnectionInfo]
+    gateway_version: str
+
+
+class CellReport(Wire):
+    """A cell that ran in the kernel, as the broker saw it."""
+
+    msg_id: ShortText
+    cell_id: ShortText
+    source: str
+    outputs: list[dict[str, object]]
+    status: Literal["ok", "error", "aborted"]
+
+
+class Recorded(BaseModel):
+    """Where a record stands in the log."""
+
+    leaf: str
+
+
+class SealRequest(Wire):
+    """What the broker counted, to be compared with the log."""
+
+    cells_seen: Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+
+
+class ActionRequest(Wire):
+    """One command for one connection."""
+
+    connection: ShortText
+    command: Annotated[str, Field(max_length=MAX_COMMAND_CHARACTERS)]
+    parameters: Annotated[list[Scalar], Field(max_length=MAX_PARAMETERS)] = []
+    cell: ShortText = ""
+    cause: Annotated[str, Field(pattern=r"^[0-9]{0,18}$")] = ""
+
+
+class Requester(BaseModel):
+    """Who asks for consent."""
+
+    subject: str
+    name: str
+
+
+class VoteInfo(BaseModel):
+    """One person's word."""
+
+    name: str
+    approve: bool
+    reason: str
+    at: str
+
+
+class ApprovalInfo(BaseModel):
+    """A held action, with the exact command that will run if it is approved."""
+
+    id: str
+    action: str
+    state: Literal[
+        "open",
+        "approved",
+        "executing",
+        "executed",
+        "denied",
+        "expired",
+        "cancelled",
+        "voided",
+        "outcome_unknown",
+    ]
+    digest: str
+    command: str
+    parameters: list[Scalar]
+    connection: str
+    requester: Requester
+    agent: str | None
+    notebook: str
+    reasons: list[str]
+    facts: dict[str, object]
+    reviewer_role: str
+    quorum: str
+    votes: list[VoteInfo]
+    opened_at: str
+    expires_at: str
+    mine: bool
+    may_decide: bool
+
+
+class ApprovalList(BaseModel):
+    """Requests that this person made or may decide."""
+
+    revision: str
+    approvals: list[ApprovalInfo]
+
+
+class VoteRequest(Wire):
+    """A decision, bound to the digest of what was shown."""
+
+    approve: bool
+    reason: str = ""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
