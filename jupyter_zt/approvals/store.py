@@ -122,6 +122,10 @@ class ApprovalStore:
         states = [state.value for state in (*WAITING, ApprovalState.EXECUTING)]
         return self._select(approvals.c.state.in_(states))
 
+    def waiting(self) -> list[HeldAction]:
+        """Everything open or approved: not begun, so a restart changes nothing for it."""
+        return self._select(approvals.c.state.in_([state.value for state in WAITING]))
+
     def visible_to(self, human: Human, *, closed_since: datetime) -> list[HeldAction]:
         """What this person requested or may have a word on: waiting, or closed since then.
 

@@ -1,0 +1,40 @@
+"""Cells that ran in the kernel, as the broker saw them, on their way into the log."""
+
+from __future__ import annotations
+
+from jupyter_zt.errors import ConflictError, LimitError
+from jupyter_zt.gateway.sessions import LiveSession
+from jupyter_zt.gateway.wire import CellReport
+from jupyter_zt.model import Record, RecordDraft, RecordKind
+from jupyter_zt.recording import Log, cell_projection
+
+MAX_CELL_BYTES = 32 * 1024 * 1024
+
+
+async def record_cell(log: Log, session: LiveSession, report: CellReport) -> Record:
+    """Appends a broker-attested `cell` record whose body is the cell's projection.
+
+    Raises:
+        ConflictError: The recording is sealed.
+        LimitError: Source and outputs are larger than a recording takes.
+        LogUnavailableError: It is not durable; the broker tries again.
+    """
+    if session.state != "open":
+        raise ConflictError("This session's recording is sealed.", code="session_over")
+    body = cell_projection(report.cell_id, "code", report.source, report.outputs)
+    if len(body) > MAX_CELL_BYTES:
+        raise LimitError("The cell is too large to record.", code="over_cell_bytes")
+    draft = RecordDraft(
+        RecordKind.CELL,
+        session.id,
+        fields={
+            "cell": report.cell_id,
+            "message": report.msg_id,
+            "status": report.status,
+            # Which of the gateway's own records belong to this cell, by sequence number.
+            "actions": list(session.cell_actions.get(report.msg_id, [])),
+        },
+        bodies={"cell": body},
+        attested_by="broker",
+    )
+    return (await log.append([draft]))[0]

@@ -1,0 +1,68 @@
+"""Which lease an action runs on: the session's for reads, one of its own for an approved write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from jupyter_zt.gateway.sessions import LiveSession
+from jupyter_zt.gateway.targets import Target
+from jupyter_zt.model import Facts, Lease, LeaseKind, RecordDraft, RecordKind
+from jupyter_zt.recording import Log
+
+READ_TTL_SECONDS = 3600
+WRITE_TTL_SECONDS = 300
+REPLACE_BEFORE = timedelta(seconds=300)
+"""A read lease that ends sooner than this is replaced before its next use."""
+
+
+class Leases:
+    """Takes leases from the targets, and gives them back."""
+
+    def __init__(self, log: Log, clock: Callable[[], datetime]) -> None:
+        self._log = log
+        self._clock = clock
+
+    async def take(self, session: LiveSession, target: Target, facts: Facts) -> Lease | None:
+        """The lease to run on, or None where the target needs none. A new one is recorded.
+
+        Raises:
+            TargetError: The target does not give one.
+        """
+        if target.kind != "postgres":
+            return None
+        if facts.writes:
+            lease = await target.lease_write(session.id, facts, WRITE_TTL_SECONDS)
+            await self._record(lease)
+            return lease
+        # One session may run several cells at once (threads, tabs): they share one lease.
+        async with session.lease_lock:
+            known = session.leases.get(target.name)
+            if known is not None and known.expires_at - self._clock() > REPLACE_BEFORE:
+                return known
+            lease = await target.lease_read(session.id, READ_TTL_SECONDS)
+            await self._record(lease)
+            session.leases[target.name] = lease
+            return lease
+
+    async def give_back(self, target: Target, lease: Lease | None) -> None:
+        """A write's lease ends with the write; a read's with its session."""
+        if lease is not None and lease.kind is LeaseKind.WRITE:
+            await target.drop(lease)
+
+    async def _record(self, lease: Lease) -> None:
+        await self._log.append(
+            [
+                RecordDraft(
+                    RecordKind.LEASE,
+                    lease.session,
+                    fields={
+                        "connection": lease.connection,
+                        "role": lease.role,
+                        "lease_kind": lease.kind.value,
+                        "privileges": list(lease.privileges),
+                        "expires_at": lease.expires_at.isoformat(),
+                    },
+                )
+            ]
+        )

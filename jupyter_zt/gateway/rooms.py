@@ -1,0 +1,193 @@
+"""The rooms, wired together: what every request has at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from jupyter_zt.approvals import ApprovalStore
+from jupyter_zt.errors import ZTError
+from jupyter_zt.gateway.changes import Changes
+from jupyter_zt.gateway.config import Configuration
+from jupyter_zt.gateway.consent import Consent
+from jupyter_zt.gateway.leases import Leases
+from jupyter_zt.gateway.sessions import LiveSession, SessionBook
+from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime
+from jupyter_zt.gateway.targets import NoSuchTarget, Target
+from jupyter_zt.identity import TokenVerifier
+from jupyter_zt.model import (
+    Action,
+    Approval,
+    Decision,
+    Facts,
+    Human,
+    Record,
+    RecordDraft,
+    RecordKind,
+    Verdict,
+)
+from jupyter_zt.policy import PolicySet
+from jupyter_zt.recording import Log, seal
+
+logger = logging.getLogger(__name__)
+
+
+def now_utc() -> datetime:
+    """The gateway's clock."""
+    return datetime.now(tz=UTC)
+
+
+@dataclass(slots=True, eq=False)
+class Rooms:
+    """Everything that a request walks through.
+
+    Attributes:
+        socket_app: Makes the app that a session's socket serves.
+        stopping: The process is ending: what is held stays held.
+    """
+
+    config: Configuration
+    engine: Engine
+    log: Log
+    policies: PolicySet
+    verifier: TokenVerifier
+    targets: Mapping[str, Target]
+    sessions: SessionBook
+    approvals: ApprovalStore
+    changes: Changes
+    consent: Consent
+    leases: Leases
+    clock: Callable[[], datetime] = now_utc
+    stopping: bool = False
+
+    def target(self, name: str) -> Target:
+        """The connection of that name; an unknown one denies everything."""
+        return self.targets.get(name) or NoSuchTarget(name, sorted(self.targets))
+
+    def decide(
+        self, session: LiveSession, action: Action, target: Target, facts: Facts
+    ) -> Decision:
+        """Policy's word on the action. An unknown connection is refused here."""
+        if isinstance(target, NoSuchTarget):
+            return Decision(
+                verdict=Verdict.DENY,
+                policy_digest=self.policies.digest,
+                code="unknown_connection",
+                message=facts.unknown,
+                hint=f"Connections: {', '.join(target.known)}.",
+            )
+        return self.policies.decide(session.principal, action, target.kind, facts)
+
+    async def close_execution(
+        self, draft: RecordDraft, executing: Approval | None, *, outcome_known: bool
+    ) -> Record:
+        """Appends an outcome; a held action's approval closes in the same transaction."""
+        if executing is None:
+            return (await self.log.append([draft]))[0]
+        closing, after = self.consent.finishing(executing, outcome_known=outcome_known)
+        now = self.clock()
+        records = await self.log.append(
+            [draft, closing],
+            also=lambda connection, _: self.approvals.change(connection, executing, after, now),
+        )
+        self.changes.notify()
+        return records[0]
+
+    async def open_session(self, session: LiveSession, app: Callable[..., object]) -> None:
+        """Records, keeps and serves a new session."""
+        await self.log.append(
+            [
+                RecordDraft(
+                    RecordKind.SESSION_OPEN,
+                    session.id,
+                    fields={
+                        "principal": principal_fields(session),
+                        "notebook": session.notebook,
+                        "kernel": session.kernel,
+                        "sandbox": {
+                            "state": session.sandbox_state,
+                            "detail": session.sandbox_detail,
+                        },
+                        "connections": sorted(self.targets),
+                        "policy": self.policies.digest,
+                    },
+                )
+            ],
+            also=lambda connection, _: self.sessions.write(connection, session),
+        )
+        await self.serve(session, app)
+        self.sessions.keep(session)
+
+    async def serve(self, session: LiveSession, app: Callable[..., object]) -> None:
+        """Opens the session's socket."""
+        session.socket = SessionSocket(app, session, self.config.runtime)  # type: ignore[arg-type]
+        await session.socket.open()
+
+    async def end_session(self, session: LiveSession, cells_seen: int) -> None:
+        """Cancels what runs or waits, drops leases, closes the socket, seals the recording."""
+        session.state = "sealed"
+        running = list(session.running)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=5)
+        if session.socket is not None:
+            await session.socket.close(remove=True)
+        for held in self.approvals.unfinished():
+            if held.approval.session == session.id:
+                await self.consent.cancel(held, "session_over")
+        for target in self.targets.values():
+            try:
+                await target.drop_session(session.id)
+            except ZTError as error:
+                # The role expires by itself and is swept at the next start.
+                logger.warning("lease of %s on %s not dropped: %s", session.id, target.name, error)
+        await seal(self.log, session.id, cells_seen, also=self.sessions.mark_sealed)
+        self.sessions.forget(session)
+
+    async def start(self, app: Callable[..., object]) -> None:
+        """Recovers what the last process left, prepares the targets, opens the sockets."""
+        prepare_runtime(self.config.runtime)
+        await self.consent.restore()
+        for target in self.targets.values():
+            try:
+                await target.prepare()
+            except ZTError as error:
+                # The others work; this one says why it does not, at each use.
+                logger.error("connection %s is not ready: %s", target.name, error.diagnostics())  # noqa: TRY400
+        for session in self.sessions.load_open():
+            await self.serve(session, app)
+
+    async def stop(self) -> None:
+        """Closes sockets and targets. What is held stays held."""
+        self.stopping = True
+        for session in self.sessions.live():
+            for task in session.running:
+                task.cancel()
+            if session.socket is not None:
+                await session.socket.close(remove=False)
+        for target in self.targets.values():
+            await target.close()
+        self.log.close()
+        self.engine.dispose()
+
+
+def principal_fields(session: LiveSession) -> dict[str, object]:
+    """The principal as records name it."""
+    human: Human = session.human
+    return {
+        "human": {"iss": human.issuer, "sub": human.subject, "name": human.name},
+        "agent": session.agent or "",
+        "session": session.id,
+        "roles": sorted(human.roles),
+    }
+
+
+def closed_since(now: datetime) -> datetime:
+    """Closed approvals stay in the list for an hour."""
+    return now - timedelta(hours=1)

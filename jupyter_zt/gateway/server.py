@@ -1,0 +1,107 @@
+"""Builds the rooms from a configuration directory and serves them until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import uvicorn
+
+from jupyter_zt import storage
+from jupyter_zt.access import read_secret
+from jupyter_zt.approvals import ApprovalStore
+from jupyter_zt.errors import ConfigError, UnavailableError
+from jupyter_zt.gateway.app import create_app
+from jupyter_zt.gateway.changes import Changes
+from jupyter_zt.gateway.config import Configuration
+from jupyter_zt.gateway.consent import Consent
+from jupyter_zt.gateway.leases import Leases
+from jupyter_zt.gateway.rooms import Rooms, now_utc
+from jupyter_zt.gateway.sessions import SessionBook
+from jupyter_zt.gateway.targets import Target, build_targets
+from jupyter_zt.identity import TokenVerifier
+from jupyter_zt.masking import Classification
+from jupyter_zt.policy import PolicySet
+from jupyter_zt.recording import Log, load_or_create_key
+
+CLASSIFICATION = "classification.yaml"
+POLICIES = "policies"
+DRAIN_SECONDS = 1
+
+
+def build_rooms(directory: Path) -> Rooms:
+    """Loads and checks everything; opens the database and the log.
+
+    Raises:
+        ConfigError: With file and line.
+        UnavailableError: State that is needed can't be opened: nothing is served.
+    """
+    config = Configuration.load(directory)
+    connections = list(config.values.connections)
+    policies = PolicySet.load(config.directory / POLICIES, connections)
+    classification = Classification.load(config.directory / CLASSIFICATION, connections)
+    read_secret(config.secret(config.values.broker.secret))
+    try:
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The state folder {config.state} can't be made: {error.strerror}."
+        raise UnavailableError(msg, code="state_unavailable") from error
+    engine = storage.open_database(f"sqlite:///{config.state / 'gateway.db'}")
+    log = Log(
+        engine,
+        config.values.gateway.name,
+        load_or_create_key(config.state / "log.key"),
+        now_utc,
+        os.urandom,
+    )
+    approvals = ApprovalStore(engine)
+    log.start(waiting=frozenset(held.action.id for held in approvals.waiting()))
+    identity = config.values.identity
+    changes = Changes(start=secrets.randbelow(2**40))
+    targets: Mapping[str, Target] = build_targets(config, classification)
+    return Rooms(
+        config=config,
+        engine=engine,
+        log=log,
+        policies=policies,
+        verifier=TokenVerifier(identity.issuer, identity.audiences, identity.algorithms),
+        targets=targets,
+        sessions=SessionBook(engine, now_utc),
+        approvals=approvals,
+        changes=changes,
+        consent=Consent(log, approvals, changes, now_utc),
+        leases=Leases(log, now_utc),
+    )
+
+
+def serve(directory: Path) -> int:
+    """Serves the gateway of this configuration directory until SIGTERM or Ctrl-C.
+
+    Returns:
+        The process's exit code.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    rooms = build_rooms(directory)
+    try:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(rooms),
+                host=rooms.config.host,
+                port=rooms.config.port,
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+        )
+        server.run()
+    except SystemExit as error:
+        listen = rooms.config.values.gateway.listen
+        msg = f"The gateway can't serve on {listen}: its log has the reason."
+        raise ConfigError(
+            msg, code="not_serving", hint="Is another program on that port? Change gateway.listen."
+        ) from error
+    return 0

@@ -1,0 +1,146 @@
+"""The session API: what the runtime may ask on its own socket. No header, no token."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from jupyter_zt._version import __version__
+from jupyter_zt.errors import NotFoundError, ZTError
+from jupyter_zt.gateway import pipeline, wire
+from jupyter_zt.gateway.frames import MEDIA_TYPE
+from jupyter_zt.gateway.problems import install_problem_handlers, problem
+from jupyter_zt.gateway.rooms import Rooms
+from jupyter_zt.gateway.sessions import LiveSession
+from jupyter_zt.gateway.stream import AnswerStream
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[[AnswerStream], Awaitable[None]]
+
+
+class FrameResponse(Response):
+    """Streams one action's frames. When the kernel hangs up, the action is cancelled."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, session: LiveSession, work: Work) -> None:
+        super().__init__()
+        self._session = session
+        self._work = work
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the action as a task of the session and answers with what it writes."""
+        begun = False
+
+        async def write(data: bytes) -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                headers = [(b"content-type", MEDIA_TYPE.encode())]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+        async def hang_up() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        stream = AnswerStream(write)
+        work = asyncio.ensure_future(self._work(stream))
+        gone = asyncio.ensure_future(hang_up())
+        self._session.running.add(work)
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+                return
+        finally:
+            gone.cancel()
+            self._session.running.discard(work)
+        if work.cancelled():
+            # Cancelled from outside: the session ended, or the action was cancelled by its id.
+            over = ZTError("This action was cancelled.", code="cancelled")
+            _tell(stream, over, "cancelled")
+        elif (error := work.exception()) is not None:
+            if not isinstance(error, ZTError):
+                logger.error("an action failed inside the gateway", exc_info=error)
+                error = ZTError("The gateway failed.", hint="Its log has the details.")
+            if stream.unused():
+                await problem(error)(scope, receive, send)
+                return
+            _tell(stream, error, "failed")
+        await stream.close()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _tell(stream: AnswerStream, error: ZTError, status: str) -> None:
+    stream.event(
+        "error",
+        status=status,
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        who="The administrator of Jupyter ZT" if status == "failed" else "",
+        record="",
+        position=0,
+    )
+
+
+def create_session_app(rooms: Rooms) -> FastAPI:
+    """The app that each session's socket serves; the socket puts the session in the scope."""
+    app = FastAPI(title="Jupyter ZT session API", version=__version__, docs_url=None, redoc_url=None)
+    install_problem_handlers(app)
+
+    def session_of(request: Request) -> LiveSession:
+        session: LiveSession = request.scope["zt.session"]
+        return session
+
+    @app.get("/v1/session")
+    async def session(request: Request) -> wire.SessionSelf:
+        live = session_of(request)
+        live.check_alive(rooms.clock())
+        return wire.SessionSelf(
+            id=live.id,
+            human=wire.SessionHuman(name=live.human.name, roles=sorted(live.human.roles)),
+            agent=live.agent,
+            notebook=live.notebook,
+            expires_at=live.expires_at.isoformat(),
+            sandbox=wire.Sandbox(state=live.sandbox_state, detail=live.sandbox_detail),  # type: ignore[arg-type]
+            connections=connection_list(rooms),
+            gateway_version=__version__,
+        )
+
+    @app.post("/v1/actions", response_class=FrameResponse)
+    async def run(request: Request, action: wire.ActionRequest) -> Response:
+        live = session_of(request)
+        return FrameResponse(live, lambda stream: pipeline.run(rooms, live, action, stream))
+
+    @app.get("/v1/actions/{action_id}/stream", response_class=FrameResponse)
+    async def resume(request: Request, action_id: str) -> Response:
+        live = session_of(request)
+        return FrameResponse(
+            live, lambda stream: pipeline.resume(rooms, live, action_id, stream)
+        )
+
+    @app.post("/v1/actions/{action_id}/cancel", status_code=204)
+    async def cancel(request: Request, action_id: str) -> None:
+        for task in session_of(request).running:
+            if task.get_name() == action_id:
+                task.cancel()
+                return
+        raise NotFoundError("No such action is running.", code="unknown_action")
+
+    return app
+
+
+def connection_list(rooms: Rooms) -> list[wire.ConnectionInfo]:
+    """Every connection of this gateway."""
+    return [
+        wire.ConnectionInfo(name=target.name, kind=target.kind, description=target.description)
+        for target in rooms.targets.values()
+    ]

@@ -1,0 +1,210 @@
+"""Live sessions: (human, agent, notebook, kernel), opened by a broker, each with its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeniedError
+from jupyter_zt.gateway.sockets import SessionSocket
+from jupyter_zt.model import ADMIN, Human, Lease, Principal
+from jupyter_zt.storage.gateway_tables import sessions
+
+OPEN = "open"
+SEALED = "sealed"
+
+
+@dataclass(slots=True, eq=False)
+class LiveSession:
+    """One session. Mutable: what changes while it lives is here and nowhere else.
+
+    Attributes:
+        expires_at: Until when its human's login has been shown to be valid.
+        attestation_sha256: Of the secret that only the broker which opened it knows.
+        leases: Read lease per connection, made on demand.
+        running: Tasks of actions under way.
+        cell_actions: Message id of a cell -> sequence numbers of its intents.
+    """
+
+    id: str
+    human: Human
+    agent: str | None
+    notebook: str
+    kernel: str
+    sandbox_state: str
+    sandbox_detail: str
+    attestation_sha256: str
+    opened_at: datetime
+    expires_at: datetime
+    state: str = OPEN
+    socket: SessionSocket | None = None
+    leases: dict[str, Lease] = field(default_factory=dict)
+    lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    cell_actions: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def principal(self) -> Principal:
+        """Who acts on this session's socket."""
+        return Principal(human=self.human, session=self.id, agent=self.agent)
+
+    def check_alive(self, now: datetime) -> None:
+        """Raises `AuthenticationError` when it is over or its human's login has expired."""
+        if self.state != OPEN:
+            raise AuthenticationError("This session is over.", code="session_over")
+        if now >= self.expires_at:
+            raise AuthenticationError(
+                "Your login has expired.", code="login_expired", hint="Log in again in JupyterLab."
+            )
+
+
+class SessionBook:
+    """All sessions of this gateway, in memory and in its database."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._live: dict[str, LiveSession] = {}
+
+    def new(
+        self,
+        human: Human,
+        *,
+        agent: str | None,
+        notebook: str,
+        kernel: str,
+        sandbox: tuple[str, str],
+        expires_at: datetime,
+    ) -> tuple[LiveSession, str]:
+        """A session that is not kept yet, and the broker's attestation secret for it."""
+        attestation = secrets.token_urlsafe(32)
+        session = LiveSession(
+            id=f"s_{secrets.token_hex(16)}",
+            human=human,
+            agent=agent,
+            notebook=notebook,
+            kernel=kernel,
+            sandbox_state=sandbox[0],
+            sandbox_detail=sandbox[1],
+            attestation_sha256=_sha256(attestation),
+            opened_at=self._clock(),
+            expires_at=expires_at,
+        )
+        return session, attestation
+
+    def keep(self, session: LiveSession) -> None:
+        """From now on it can be found."""
+        self._live[session.id] = session
+
+    def write(self, connection: Connection, session: LiveSession) -> None:
+        """Inserts it, inside the transaction of its `session_open` record."""
+        connection.execute(
+            insert(sessions).values(
+                id=session.id,
+                issuer=session.human.issuer,
+                subject=session.human.subject,
+                name=session.human.name,
+                roles=json.dumps(sorted(session.human.roles)),
+                agent=session.agent,
+                notebook=session.notebook,
+                kernel=session.kernel,
+                sandbox_state=session.sandbox_state,
+                sandbox_detail=session.sandbox_detail,
+                attestation_sha256=session.attestation_sha256,
+                opened_at=session.opened_at.isoformat(),
+                expires_at=session.expires_at.isoformat(),
+                state=session.state,
+            )
+        )
+
+    def renew(self, session: LiveSession, human: Human, expires_at: datetime) -> None:
+        """The same human has shown a fresh login; roles are what they are now."""
+        if (human.issuer, human.subject) != (session.human.issuer, session.human.subject):
+            raise PermissionDeniedError("This session belongs to somebody else.")
+        session.human, session.expires_at = human, expires_at
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(sessions)
+                .where(sessions.c.id == session.id)
+                .values(
+                    expires_at=expires_at.isoformat(), roles=json.dumps(sorted(human.roles))
+                )
+            )
+
+    def mark_sealed(self, connection: Connection, session_id: str) -> None:
+        """Inside the transaction of its `seal` record."""
+        connection.execute(
+            update(sessions).where(sessions.c.id == session_id).values(state=SEALED)
+        )
+
+    def load_open(self) -> list[LiveSession]:
+        """Sessions that were open when the gateway stopped; they are kept again."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(sessions).where(sessions.c.state == OPEN)).all()
+        for row in rows:
+            self.keep(_session(row))
+        return list(self._live.values())
+
+    def get(self, session_id: str) -> LiveSession:
+        """A live session, or one that was sealed. Raises `NotFoundError`."""
+        if session_id in self._live:
+            return self._live[session_id]
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(sessions).where(sessions.c.id == session_id)
+            ).one_or_none()
+        if row is None:
+            raise NotFoundError("There is no such session.", code="unknown_session")
+        return _session(row)
+
+    def attested(self, session_id: str, attestation: str) -> LiveSession:
+        """The session whose broker this is. Raises `PermissionDeniedError`."""
+        session = self.get(session_id)
+        if not hmac.compare_digest(_sha256(attestation), session.attestation_sha256):
+            raise PermissionDeniedError("Only the broker that opened the session may do this.")
+        return session
+
+    def live(self) -> list[LiveSession]:
+        """All that are open."""
+        return [session for session in self._live.values() if session.state == OPEN]
+
+    def visible_to(self, human: Human) -> list[LiveSession]:
+        """One's own open sessions; an administrator sees all."""
+        return [
+            session
+            for session in self.live()
+            if ADMIN in human.roles or session.human.key == human.key
+        ]
+
+    def forget(self, session: LiveSession) -> None:
+        """No longer live."""
+        self._live.pop(session.id, None)
+
+
+def _session(row: Row[Any]) -> LiveSession:
+    return LiveSession(
+        id=row.id,
+        human=Human(row.issuer, row.subject, row.name, frozenset(json.loads(row.roles))),
+        agent=row.agent,
+        notebook=row.notebook,
+        kernel=row.kernel,
+        sandbox_state=row.sandbox_state,
+        sandbox_detail=row.sandbox_detail,
+        attestation_sha256=row.attestation_sha256,
+        opened_at=datetime.fromisoformat(row.opened_at),
+        expires_at=datetime.fromisoformat(row.expires_at),
+        state=row.state,
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
