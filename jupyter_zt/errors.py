@@ -133,14 +133,27 @@ class TargetError(ZTError):
 
     Attributes:
         sqlstate: The target's five-character SQLSTATE where it has one, else empty.
+        position: 1-based character of the command that the target points at, or 0.
+        outcome_unknown: The target was lost after it was told to commit: the change may be there.
     """
 
     default_code = "target_failed"
     status = 502
 
-    def __init__(self, message: str, *, code: str = "", hint: str = "", sqlstate: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        hint: str = "",
+        sqlstate: str = "",
+        position: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.sqlstate = sqlstate
+        self.position = position
+        self.outcome_unknown = outcome_unknown
 
 
 class UnavailableError(ZTError):

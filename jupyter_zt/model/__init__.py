@@ -8,6 +8,14 @@ from jupyter_zt.model.decision import Decision, Obligations, Verdict
 from jupyter_zt.model.facts import Facts, Risk, Verb
 from jupyter_zt.model.lease import Lease, LeaseKind
 from jupyter_zt.model.masks import ColumnMask, MaskKind
+from jupyter_zt.model.postgres import (
+    MaskedColumn,
+    PostgresEndpoint,
+    SourceColumn,
+    TypeFamily,
+    quote_identifier,
+    quote_literal,
+)
 from jupyter_zt.model.principal import ADMIN, ANALYST, AUDITOR, REVIEWER, ROLES, Human, Principal
 from jupyter_zt.model.record import Record, RecordDraft, RecordKind
 
@@ -27,13 +35,19 @@ __all__ = [
     "Lease",
     "LeaseKind",
     "MaskKind",
+    "MaskedColumn",
     "Obligations",
+    "PostgresEndpoint",
     "Principal",
     "Record",
     "RecordDraft",
     "RecordKind",
     "Risk",
+    "SourceColumn",
+    "TypeFamily",
     "Verb",
     "Verdict",
     "Vote",
+    "quote_identifier",
+    "quote_literal",
 ]
