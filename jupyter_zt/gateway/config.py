@@ -199,7 +199,9 @@ class Configuration:
 
 
 def _as_config_error(error: ValidationError, path: Path, node: yaml.Node | None) -> ConfigError:
-    first = error.errors()[0]
+    # A misspelt name is an extra one and a missing one: say the extra one.
+    found = error.errors()
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     location = list(first["loc"])
     if location[:1] == ["connections"] and len(location) > 2:  # noqa: PLR2004
         del location[2]  # the discriminator's value, which pydantic puts after the name

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeniedError
 from jupyter_zt.gateway.sockets import SessionSocket
 from jupyter_zt.model import ADMIN, Human, Lease, Principal
+from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
 
 OPEN = "open"
@@ -131,7 +132,7 @@ class SessionBook:
         if (human.issuer, human.subject) != (session.human.issuer, session.human.subject):
             raise PermissionDeniedError("This session belongs to somebody else.")
         session.human, session.expires_at = human, expires_at
-        with self._engine.begin() as connection:
+        with write_transaction(self._engine) as connection:
             connection.execute(
                 update(sessions)
                 .where(sessions.c.id == session.id)
