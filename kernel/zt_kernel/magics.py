@@ -1,0 +1,65 @@
+"""The tool cells: `%%sql`, `%sql`, `%zt`, `%%react`, and plain words where there is no network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from IPython.display import display
+
+import zt_kernel
+from zt_kernel import session_card, sql_line
+from zt_kernel.errors import ZTRefused
+
+
+@magics_class
+class ZTMagics(Magics):
+    """Registered in every kernel. A command's text is never touched: no variable expansion."""
+
+    @no_var_expand
+    @line_cell_magic
+    def sql(self, line: str, cell: str | None = None) -> Any:
+        """Runs one SQL statement through the gateway: `%%sql warehouse`, `%%sql warehouse df <<`."""
+        asked = sql_line.read(line, cell)
+        frame = zt_kernel.sql(asked.connection, asked.command)
+        if not asked.name:
+            return frame
+        self.shell.user_ns[asked.name] = frame
+        display({"text/plain": frame.describe_assignment(asked.name)}, raw=True)
+        return None
+
+    @no_var_expand
+    @line_magic
+    def zt(self, line: str) -> Any:
+        """Who you are, which connections there are, the session and the sandbox. `%zt help`."""
+        if line.strip() in {"help", "-h", "--help", "?"}:
+            display({"text/plain": session_card.HELP}, raw=True)
+            return None
+        if line.strip():
+            raise ZTRefused(
+                f"%zt does not know {line.strip()!r}.",
+                code="unknown_subcommand",
+                hint="%zt alone shows the session; `%zt help` lists what this kernel can do.",
+            )
+        return zt_kernel.session()
+
+    @no_var_expand
+    @line_magic
+    def pip(self, line: str) -> None:
+        """Packages can't be installed from inside the sandbox."""
+        raise no_packages("%pip")
+
+    @no_var_expand
+    @line_magic
+    def conda(self, line: str) -> None:
+        """Packages can't be installed from inside the sandbox."""
+        raise no_packages("%conda")
+
+
+def no_packages(what: str) -> ZTRefused:
+    """Why there is nothing to install from."""
+    return ZTRefused(
+        f"{what} has nowhere to go: this kernel has no network, and its packages are read-only.",
+        code="no_network",
+        who="whoever runs this JupyterLab can add a package to its environment",
+    )

@@ -1,0 +1,86 @@
+"""Who this kernel acts for, and what it may ask for: `%zt`, `zt.session()`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from html import escape
+from typing import Any
+
+from zt_kernel.gateway import session_gateway
+
+HELP = """\
+%zt                        who you are, your connections, the session, the sandbox
+%%sql warehouse            runs the cell as one SQL statement on the connection `warehouse`
+%%sql warehouse df <<      the same, and assigns the result to `df`
+%sql warehouse select 1    the same on one line; `df = %sql warehouse select 1` works too
+%%react                    lets the language model work on the goal that the cell holds
+zt.sql("warehouse", "select * from orders where id = $1", parameters=[17])
+zt.react("How many orders were placed in May?")
+zt.session()               what %zt shows, as an object"""
+
+
+class SessionCard:
+    """This session as the gateway knows it.
+
+    Attributes:
+        facts: The gateway's answer.
+    """
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.facts = facts
+
+    @property
+    def connections(self) -> list[dict[str, str]]:
+        """The connections that an action may name: name, kind, description."""
+        return [dict(item) for item in self.facts.get("connections") or ()]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What there is to know, as (label, text)."""
+        human = self.facts.get("human") or {}
+        sandbox = self.facts.get("sandbox") or {}
+        agent = self.facts.get("agent")
+        roles = ", ".join(str(role) for role in human.get("roles") or ()) or "no role"
+        rows = [
+            ("You", f"{human.get('name', '?')} ({roles})"),
+            ("Agent", str(agent)) if agent else ("Agent", "none"),
+            ("Session", f"{self.facts.get('id', '?')}, until {self.facts.get('expires_at', '?')}"),
+            ("Notebook", str(self.facts.get("notebook") or "?")),
+            ("Sandbox", _sandbox(sandbox)),
+            ("Gateway", str(self.facts.get("gateway_version") or "?")),
+        ]
+        for item in self.connections:
+            about = f"{item.get('kind', '')}: {item.get('description', '')}".rstrip(": ")
+            rows.append((f"Connection {item.get('name', '?')}", about))
+        return rows
+
+    def _repr_mimebundle_(
+        self,
+        include: Collection[str] | None = None,
+        exclude: Collection[str] | None = None,
+    ) -> dict[str, Any]:
+        """As a table, and as plain text."""
+        cells = "".join(
+            f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>"
+            for label, text in self.rows()
+        )
+        return {"text/html": f"<table>{cells}</table>", "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        width = max(len(label) for label, _ in self.rows())
+        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in self.rows())
+
+
+def session() -> SessionCard:
+    """Asks the gateway who this session is.
+
+    Raises:
+        ZTError: The gateway can't be reached, or the session has ended.
+    """
+    return SessionCard(session_gateway().get("/v1/session"))
+
+
+def _sandbox(sandbox: Mapping[str, Any]) -> str:
+    detail = str(sandbox.get("detail") or "")
+    if sandbox.get("state") == "sandboxed":
+        return f"sandboxed ({detail})" if detail else "sandboxed"
+    return f"NOT SANDBOXED: this kernel can reach whatever its user can. {detail}".rstrip()

@@ -1,0 +1,90 @@
+"""From Arrow to pandas: fast, and with types that stay useful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zt_kernel.actions import Column
+
+_NUMERIC = frozenset({"numeric", "decimal"})
+
+
+def to_pandas(table: pa.Table, columns: Sequence[Column]) -> pd.DataFrame:
+    """A DataFrame of the rows.
+
+    - `numeric` that comes as text becomes float64, as `pandas.read_sql` does it.
+    - Integers and booleans with missing values keep their type (`Int64`, `boolean`): as floats,
+      large identifiers would lose digits.
+    - Dates become datetime64, not Python objects.
+
+    The table must not be used afterwards: large ones give up their memory while they are read.
+    """
+    table = _plain_numbers(table, columns)
+    nullable = [
+        index
+        for index, column in enumerate(table.columns)
+        if column.null_count and (pa.types.is_integer(column.type) or column.type == pa.bool_())
+    ]
+    if len(set(table.column_names)) < len(table.column_names):
+        # Two columns of one name are legal in SQL; Arrow's conversion wants them apart.
+        names = table.column_names
+        frame = to_pandas(
+            table.rename_columns([str(index) for index in range(len(names))]), ()
+        )
+        frame.columns = pd.Index(names)
+        return frame
+    if nullable:
+        return _with_nullable(table, set(nullable))
+    return _convert(table)
+
+
+def _convert(table: pa.Table) -> pd.DataFrame:
+    # Splitting blocks skips a copy, but a column of one chunk would be Arrow's own memory, which
+    # pandas can't write to: `df.loc[0, "n"] = 1` must work. Several chunks are copied together.
+    large = all(column.num_chunks > 1 for column in table.columns)
+    frame: pd.DataFrame = table.to_pandas(
+        date_as_object=False, split_blocks=large, self_destruct=large
+    )
+    return frame
+
+
+def _with_nullable(table: pa.Table, nullable: set[int]) -> pd.DataFrame:
+    names = table.column_names
+    plain = [name for index, name in enumerate(names) if index not in nullable]
+    kept = [name for index, name in enumerate(names) if index in nullable]
+    typed = table.select(kept).to_pandas(types_mapper=_NULLABLE.get)
+    if not plain:
+        return pd.DataFrame(typed)
+    frame = pd.concat([_convert(table.select(plain)), typed], axis=1)
+    return frame[names]
+
+
+def _plain_numbers(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    for index, column in enumerate(columns[: table.num_columns]):
+        field = table.schema.field(index)
+        storage = getattr(field.type, "storage_type", field.type)
+        if column.type.partition("(")[0] in _NUMERIC and pa.types.is_string(storage):
+            texts = table.column(index).cast(storage)
+            try:
+                numbers = pc.cast(texts, pa.float64())
+            except pa.ArrowInvalid:
+                continue  # a mask put words where numbers were
+            table = table.set_column(index, field.name, numbers)
+    return table
+
+
+_NULLABLE = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.uint16(): pd.UInt16Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
