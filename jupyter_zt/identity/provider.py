@@ -1,0 +1,134 @@
+"""An OpenID provider as its discovery document describes it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from authlib.common.security import is_secure_transport
+from authlib.oidc.discovery import get_well_known_url
+
+from jupyter_zt.errors import ConfigError, UnavailableError
+from jupyter_zt.identity.keys import SigningKeys
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderMetadata:
+    """The part of the discovery document that is used (OpenID Connect Discovery 1.0, section 3).
+
+    Attributes:
+        end_session_endpoint: RP-initiated logout, or "" where the provider has none.
+        revocation_endpoint: RFC 7009, or "" where the provider has none.
+        sends_issuer: Whether authorization responses carry `iss` (RFC 9207, section 3).
+    """
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    token_auth_methods: tuple[str, ...]
+    end_session_endpoint: str
+    revocation_endpoint: str
+    sends_issuer: bool
+
+
+class Provider:
+    """One OpenID provider: its metadata and its signing keys, fetched when first needed.
+
+    Args:
+        issuer: Issuer identifier, exactly as the provider states it.
+        http: The kept HTTP client. It must not follow redirects (httpx's default).
+        monotonic: Clock for rate limits, in seconds.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        http: httpx.AsyncClient,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not is_secure_transport(issuer):
+            raise ConfigError(
+                f"The issuer {issuer!r} is neither https nor on this machine.",
+                code="insecure_issuer",
+                hint="Use the provider's https address; http is accepted on loopback only.",
+            )
+        self.issuer = issuer
+        self.http = http
+        self.keys = SigningKeys(self._fetch_keys, monotonic=monotonic)
+        self._metadata: ProviderMetadata | None = None
+        self._fetching = asyncio.Lock()
+
+    async def metadata(self) -> ProviderMetadata:
+        """The discovery document, fetched once.
+
+        Raises:
+            UnavailableError: `identity_provider_unreachable`, also when the document is unusable.
+        """
+        if self._metadata is not None:
+            return self._metadata
+        async with self._fetching:
+            if self._metadata is None:
+                url = get_well_known_url(self.issuer, external=True)
+                self._metadata = _read_metadata(self.issuer, await self.fetch_json(url))
+        return self._metadata
+
+    async def fetch_json(self, url: str) -> dict[str, Any]:
+        """GET a JSON object.
+
+        Raises:
+            UnavailableError: `identity_provider_unreachable`.
+        """
+        try:
+            response = await self.http.get(url, headers={"Accept": "application/json"})
+            response.raise_for_status()
+            document = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise unreachable(self.issuer, f"GET {url}: {type(error).__name__}") from error
+        if not isinstance(document, dict):
+            raise unreachable(self.issuer, f"GET {url}: no JSON object")
+        return document
+
+    async def _fetch_keys(self) -> dict[str, Any]:
+        return await self.fetch_json((await self.metadata()).jwks_uri)
+
+
+def unreachable(issuer: str, detail: str) -> UnavailableError:
+    """The error for a provider that doesn't answer, or not as it should."""
+    return UnavailableError(
+        f"The identity provider {issuer} can't be used right now ({detail}).",
+        code="identity_provider_unreachable",
+        hint="Try again in a minute; if it stays so, tell the administrator.",
+    )
+
+
+def _read_metadata(issuer: str, document: dict[str, Any]) -> ProviderMetadata:
+    # Discovery section 4.3: the issuer must be exactly the one asked for, or a provider could
+    # speak for another one.
+    if document.get("issuer") != issuer:
+        raise unreachable(issuer, f"its discovery document names {document.get('issuer')!r}")
+
+    def endpoint(name: str, *, required: bool) -> str:
+        url = document.get(name)
+        if url is None and not required:
+            return ""
+        if not isinstance(url, str) or not is_secure_transport(url):
+            raise unreachable(issuer, f"its discovery document has no usable {name}")
+        return url
+
+    methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    return ProviderMetadata(
+        issuer=issuer,
+        authorization_endpoint=endpoint("authorization_endpoint", required=True),
+        token_endpoint=endpoint("token_endpoint", required=True),
+        jwks_uri=endpoint("jwks_uri", required=True),
+        token_auth_methods=tuple(str(method) for method in methods),
+        end_session_endpoint=endpoint("end_session_endpoint", required=False),
+        revocation_endpoint=endpoint("revocation_endpoint", required=False),
+        sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+    )
