@@ -1,0 +1,5 @@
+"""Fixtures that every room shares."""
+
+from __future__ import annotations
+
+pytest_plugins = ["tests.fixtures_postgres"]
