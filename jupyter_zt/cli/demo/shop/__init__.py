@@ -7,7 +7,7 @@ examples (RFC 2606). The free text of support tickets holds personal data, as su
 
 from __future__ import annotations
 
-from jupyter_zt.cli.demo.shop.load import CUSTOMERS, ORDERS, load
+from jupyter_zt.cli.demo.shop.load import CUSTOMERS, ORDERS, is_loaded, load
 from jupyter_zt.cli.demo.shop.tables import make_tables
 
-__all__ = ["CUSTOMERS", "ORDERS", "load", "make_tables"]
+__all__ = ["CUSTOMERS", "ORDERS", "is_loaded", "load", "make_tables"]
