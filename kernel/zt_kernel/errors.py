@@ -68,7 +68,7 @@ class ZTError(Exception):
         return lines
 
 
-class ZTRefused(ZTError):
+class ZTRefused(ZTError):  # noqa: N818 - what it is, as a notebook reads it
     """The gateway said no, and nothing was done."""
 
     title = "Refused"

@@ -35,11 +35,11 @@ class ZTKernel(IPythonKernel):
     implementation = "zt_kernel"
     banner = "Jupyter ZT: %zt shows who you are and which connections there are."
     shell_class = Type(ZTShell)
-    help_links = List().tag(config=True)
+    help_links: List[Any] = List().tag(config=True)
 
     def start(self) -> None:
         """Starts serving, then loads what the first result will need, while nobody waits."""
-        super().start()
+        super().start()  # type: ignore[no-untyped-call]
         timer = threading.Timer(_WARM_UP_SECONDS, import_module, args=("zt_kernel.tool",))
         timer.daemon = True
         timer.start()

@@ -19,11 +19,12 @@ class ZTMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def sql(self, line: str, cell: str | None = None) -> Any:
-        """Runs one SQL statement through the gateway: `%%sql warehouse`, `%%sql warehouse df <<`."""
+        """Runs one SQL statement: `%%sql warehouse`, `%%sql warehouse df <<`."""
         asked = sql_line.read(line, cell)
         frame = zt_kernel.sql(asked.connection, asked.command)
         if not asked.name:
             return frame
+        assert self.shell is not None  # noqa: S101 - magics live in a shell
         self.shell.user_ns[asked.name] = frame
         display({"text/plain": frame.describe_assignment(asked.name)}, raw=True)
         return None

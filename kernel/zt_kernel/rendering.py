@@ -66,8 +66,7 @@ def footer(outcome: Outcome) -> list[str]:
 def _cells(frame: pd.DataFrame) -> list[list[str | None]]:
     head = frame.head(SHOWN_ROWS)
     columns = [
-        [_cell(value) for value in head.iloc[:, index].tolist()]
-        for index in range(head.shape[1])
+        [_cell(value) for value in head.iloc[:, index].tolist()] for index in range(head.shape[1])
     ]
     return [list(row) for row in zip(*columns, strict=True)]
 

@@ -24,13 +24,13 @@ class ZTShell(ZMQInteractiveShell):
 
     def init_user_ns(self) -> None:
         """Puts `zt` there, not listed by `%who`."""
-        super().init_user_ns()
+        super().init_user_ns()  # type: ignore[no-untyped-call]
         self.user_ns["zt"] = zt_kernel
         self.user_ns_hidden["zt"] = zt_kernel
 
     def init_magics(self) -> None:
         """Registers the tool cells after IPython's own magics, which they replace."""
-        super().init_magics()
+        super().init_magics()  # type: ignore[no-untyped-call]
         from zt_kernel.magics import ZTMagics  # noqa: PLC0415 - wants the shell to exist
         from zt_kernel.react_magic import ReactMagics  # noqa: PLC0415 - as above
 
@@ -38,16 +38,16 @@ class ZTShell(ZMQInteractiveShell):
 
     def system_piped(self, cmd: str) -> None:
         """`!command`, with one line on why a command that wants the network failed."""
-        super().system_piped(cmd)
+        super().system_piped(cmd)  # type: ignore[no-untyped-call]
         if self.user_ns.get("_exit_code") and _wants_network(cmd):
-            print(NO_NETWORK, file=sys.stderr)
+            sys.stderr.write(f"{NO_NETWORK}\n")
 
     system = system_piped
 
     def _showtraceback(self, etype: Any, evalue: BaseException, stb: list[str]) -> None:
         if _is_network_error(evalue):
             stb = [*stb, NO_NETWORK]
-        super()._showtraceback(etype, evalue, stb)
+        super()._showtraceback(etype, evalue, stb)  # type: ignore[no-untyped-call]
 
 
 def _wants_network(command: str) -> bool:

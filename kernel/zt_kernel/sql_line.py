@@ -55,6 +55,4 @@ def read(line: str, body: str | None) -> SqlCell:
         rest = f"{rest}\n{body}" if rest.strip() else body
     name = _NAME.match(rest)
     command = rest[name.end() :] if name else rest
-    return SqlCell(
-        connection=found[1], command=command.rstrip("\n"), name=name[1] if name else ""
-    )
+    return SqlCell(connection=found[1], command=command.rstrip("\n"), name=name[1] if name else "")

@@ -32,9 +32,7 @@ def to_pandas(table: pa.Table, columns: Sequence[Column]) -> pd.DataFrame:
     if len(set(table.column_names)) < len(table.column_names):
         # Two columns of one name are legal in SQL; Arrow's conversion wants them apart.
         names = table.column_names
-        frame = to_pandas(
-            table.rename_columns([str(index) for index in range(len(names))]), ()
-        )
+        frame = to_pandas(table.rename_columns([str(index) for index in range(len(names))]), ())
         frame.columns = pd.Index(names)
         return frame
     if nullable:
@@ -46,10 +44,9 @@ def _convert(table: pa.Table) -> pd.DataFrame:
     # Splitting blocks skips a copy, but a column of one chunk would be Arrow's own memory, which
     # pandas can't write to: `df.loc[0, "n"] = 1` must work. Several chunks are copied together.
     large = all(column.num_chunks > 1 for column in table.columns)
-    frame: pd.DataFrame = table.to_pandas(
-        date_as_object=False, split_blocks=large, self_destruct=large
+    return pd.DataFrame(
+        table.to_pandas(date_as_object=False, split_blocks=large, self_destruct=large)
     )
-    return frame
 
 
 def _with_nullable(table: pa.Table, nullable: set[int]) -> pd.DataFrame:
@@ -60,7 +57,7 @@ def _with_nullable(table: pa.Table, nullable: set[int]) -> pd.DataFrame:
     if not plain:
         return pd.DataFrame(typed)
     frame = pd.concat([_convert(table.select(plain)), typed], axis=1)
-    return frame[names]
+    return pd.DataFrame(frame[names])
 
 
 def _plain_numbers(table: pa.Table, columns: Sequence[Column]) -> pa.Table:

@@ -12,9 +12,7 @@ from zt_kernel.held import HeldNotice
 from zt_kernel.masked_frame import MaskedFrame
 
 
-def sql(
-    connection: str, command: str, *, parameters: Sequence[actions.Scalar] = ()
-) -> MaskedFrame:
+def sql(connection: str, command: str, *, parameters: Sequence[actions.Scalar] = ()) -> MaskedFrame:
     """Runs one SQL command on a connection.
 
     Args:

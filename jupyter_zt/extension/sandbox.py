@@ -1,0 +1,267 @@
+"""Starts each kernel in a sandbox of its own, with one way out: its session's socket.
+
+In this order, so that no session is opened for a kernel that can't start:
+
+1. Is there a working sandbox on this machine? If not: refuse, unless the risk was accepted.
+2. May a kernel have this work folder?
+3. Ask the broker for the kernel's session. No broker: refuse.
+4. Give the kernel its own folder (connection file, ZMQ sockets), and start it with a scrubbed
+   environment.
+
+A restart keeps the session and the folder. The end of the kernel removes both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, Protocol
+
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Bool, Integer, List, Unicode, default
+
+from jupyter_zt.errors import UnavailableError
+from jupyter_zt.extension import bubblewrap, sandbox_view
+from jupyter_zt.extension.kernel_output import KernelOutput
+
+SANDBOXED: Final = "sandboxed"
+UNSANDBOXED: Final = "unsandboxed"
+_SOCKET = "gateway.sock"
+_MAX_SOCKET_PATH_BYTES = 100  # sun_path holds 108 with its end
+_MIB = 1024 * 1024
+_GIB = 1024 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxState:
+    """How a kernel is confined, as every page and every record says it."""
+
+    state: Literal["sandboxed", "unsandboxed"]
+    detail: str
+
+
+class SessionOpener(Protocol):
+    """The broker, as far as kernels need it."""
+
+    async def open(self, kernel_id: str, notebook: str, sandbox_state: SandboxState) -> Path:
+        """Opens the kernel's session, or finds the one that it has already.
+
+        Args:
+            kernel_id: Jupyter's id of the kernel; the same after a restart.
+            sandbox_state: How the kernel is confined, for the session's record.
+            notebook: API path of the notebook; "" for a kernel without one.
+
+        Returns:
+            The folder that holds the session's socket (``gateway.sock``) and nothing else.
+        """
+
+    async def closed(self, kernel_id: str, restart: bool) -> None:  # noqa: FBT001 - Jupyter's word
+        """The kernel's process has ended; with `restart` another one follows at once."""
+
+
+class _Registry:
+    opener: ClassVar[SessionOpener | None] = None
+
+
+def set_session_opener(opener: SessionOpener | None) -> None:
+    """Names who opens sessions for kernels. Until then no kernel starts."""
+    _Registry.opener = opener
+
+
+class SandboxProvisioner(LocalProvisioner):
+    """Jupyter's way to start a kernel, with bubblewrap around it."""
+
+    allow_unsandboxed = Bool(
+        help="Start kernels without a sandbox where there is none; set by c.ZT.allow_unsandboxed.",
+    ).tag(config=True)
+    recordings_folder = Unicode(
+        help="Folder of recordings, which kernels see but can't write. "
+        "Default: `recordings` in the server's root."
+    ).tag(config=True)
+    protected_paths = List(
+        Unicode(), help="Paths that no kernel may see: a notebook's folder must not hold them."
+    ).tag(config=True)
+    environment_names = List(
+        Unicode(),
+        [
+            *("LANG", "LANGUAGE", "TZ", "JPY_SESSION_NAME"),
+            *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+        ],
+        help="Environment variables that kernels inherit, besides LC_*.",
+    ).tag(config=True)
+    max_data_bytes = Integer(8 * _GIB, help="Memory of each process (0: no limit).").tag(
+        config=True
+    )
+    max_scratch_bytes = Integer(_GIB, help="Each of /tmp, /dev/shm and the home.").tag(config=True)
+    max_open_files = Integer(4096, help="Open files of each process.").tag(config=True)
+    max_processes = Integer(512, help="Processes and threads of a kernel.").tag(config=True)
+
+    sandbox_state: SandboxState | None = None
+    _folder: Path | None = None
+    _output: KernelOutput | None = None
+    _asked_to_end = False
+
+    @default("allow_unsandboxed")
+    def _default_allow_unsandboxed(self) -> bool:
+        # From the command line it is text until a trait of ZT reads it.
+        return str(self.config.ZT.get("allow_unsandboxed", False)).lower() in {"true", "1"}
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Prepares everything that one start needs, in the order that the module lists.
+
+        Raises:
+            ZTError: The kernel can't start; says why and what to do.
+        """
+        program = bubblewrap.find()
+        self.sandbox_state = await self._find_state(program)
+        confined = self.sandbox_state.state == SANDBOXED
+        root = self._root()
+        work = Path(kwargs.get("cwd") or root or Path.cwd())
+        if confined:
+            protected = [Path(path) for path in self.protected_paths]
+            work = sandbox_view.check_work_folder(work, root, protected)
+        session_folder = await self._open_session(kwargs.get("env") or {})
+        try:
+            self._own_folder()
+            kwargs = await super().pre_launch(**kwargs)
+        except BaseException:
+            await self.cleanup(restart=False)
+            raise
+        kwargs["env"] = self._environment(kwargs["env"], session_folder, confined=confined)
+        kwargs["cwd"] = os.fspath(work)
+        if confined:
+            assert self._folder is not None  # noqa: S101 - made by _own_folder
+            recordings = Path(self.recordings_folder or (root or work) / "recordings")
+            view = sandbox_view.build_view(self._folder, session_folder, work, recordings)
+            home = sandbox_view.HOME
+            kwargs["cmd"] = bubblewrap.arguments(program, view, self._limits(), home, kwargs["cmd"])
+            # Otherwise Jupyter tells the kernel a process id that means another one inside.
+            kwargs["independent"] = True
+        return kwargs
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Starts the process, away from the server's terminal."""
+        self._asked_to_end = False
+        own = "stdout" not in kwargs and "stderr" not in kwargs
+        output = KernelOutput() if own else None
+        if output is not None:
+            kwargs |= {"stdout": output.writer, "stderr": output.writer}
+        try:
+            connection_info = await super().launch_kernel(cmd, **kwargs)
+        except BaseException:
+            if output is not None:
+                output.discard()
+            raise
+        if output is not None:
+            output.start()
+        self._output = output
+        return connection_info
+
+    async def poll(self) -> int | None:
+        """Whether the process still runs (None), and a word in the log if it died by itself."""
+        status = await super().poll()
+        if status and self._output is not None and not self._asked_to_end:
+            tail = self._output.tail()
+            self.log.warning("Kernel %s ended with status %s\n%s", self.kernel_id, status, tail)
+            self._output = None
+        return status
+
+    async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002
+        """An end that was asked for needs no word in the log."""
+        self._asked_to_end = True
+        await super().shutdown_requested(restart=restart)
+
+    async def kill(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Ends the process at once, and all that it started with it."""
+        self._asked_to_end = True
+        await super().kill(restart=restart)
+
+    async def cleanup(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Tells the broker, and leaves nothing behind when the kernel does not come back."""
+        await super().cleanup(restart=restart)
+        if not restart and self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if _Registry.opener is not None:
+            await _Registry.opener.closed(self.kernel_id, restart)
+
+    # ------------------------------------------------------------------ the four steps
+
+    async def _find_state(self, program: str) -> SandboxState:
+        try:
+            return SandboxState(state=SANDBOXED, detail=await bubblewrap.probe(program))
+        except UnavailableError as error:
+            if self.allow_unsandboxed:
+                self.log.warning("%s Kernels run UNSANDBOXED, as configured.", error.message)
+                return SandboxState(state=UNSANDBOXED, detail=error.message)
+            raise UnavailableError(
+                f"{error.message} {error.hint} Or accept that kernels can reach whatever this "
+                "user can, with `c.ZT.allow_unsandboxed = True`.",
+                code=error.code,
+                hint=error.hint,
+            ) from error
+
+    async def _open_session(self, environment: dict[str, str]) -> Path:
+        if _Registry.opener is None:
+            raise UnavailableError(
+                "This kernel needs a session at the gateway, and nothing here can open one: the "
+                "Jupyter ZT server extension is not running in this process.",
+                code="no_broker",
+                hint="Start it from a JupyterLab with the jupyter_zt extension enabled.",
+            )
+        notebook = environment.get("JPY_SESSION_NAME", "")
+        assert self.sandbox_state is not None  # noqa: S101 - the step before
+        return await _Registry.opener.open(self.kernel_id, notebook, self.sandbox_state)
+
+    def _own_folder(self) -> None:
+        # Jupyter's default puts the sockets and keys of all kernels into one folder.
+        if self._folder is None:
+            self._folder = Path(
+                tempfile.mkdtemp(prefix="zt-kernel-", dir=_short_temporary_folder())
+            )
+            sandbox_view.prepare_kernel_folder(self._folder)
+        manager: Any = self.parent
+        manager.transport = "ipc"
+        manager.cache_ports = False
+        manager.connection_file = os.fspath(self._folder / "kernel.json")
+        manager.ip = os.fspath(self._folder / "s" / "k")
+
+    def _environment(
+        self, given: dict[str, str], session_folder: Path, *, confined: bool
+    ) -> dict[str, str]:
+        names = {*self.environment_names, *(self.kernel_spec.env or {})}
+        kept = {k: v for k, v in given.items() if k in names or k.startswith("LC_")}
+        home = os.fspath(sandbox_view.HOME) if confined else given.get("HOME", "/")
+        socket_folder = sandbox_view.SESSION_FOLDER if confined else session_folder
+        fixed = {
+            "HOME": home,
+            "PATH": os.pathsep.join([os.fspath(Path(sys.executable).parent), "/usr/bin", "/bin"]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            "ZT_SOCKET": os.fspath(socket_folder / _SOCKET),
+        }
+        python_path = sandbox_view.python_path_variable()
+        return kept | fixed | ({"PYTHONPATH": python_path} if python_path else {})
+
+    def _limits(self) -> bubblewrap.Limits:
+        return bubblewrap.Limits(
+            data_bytes=self.max_data_bytes,
+            open_files=self.max_open_files,
+            processes=self.max_processes,
+            scratch_bytes=self.max_scratch_bytes,
+        )
+
+    def _root(self) -> Path | None:
+        # The manager of all kernels knows the server's root; a lone KernelManager has no such.
+        root = getattr(getattr(self.parent, "parent", None), "root_dir", "")
+        return Path(root) if root else None
+
+
+def _short_temporary_folder() -> str:
+    folder = tempfile.gettempdir()
+    example = os.path.join(folder, "zt-kernel-12345678", "s", "k-5")  # noqa: PTH118
+    return folder if len(os.fsencode(example)) < _MAX_SOCKET_PATH_BYTES else "/tmp"  # noqa: S108
