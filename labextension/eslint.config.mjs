@@ -13,12 +13,13 @@ export default tseslint.config(
       parserOptions: { project: './tsconfig.test.json', tsconfigRootDir: import.meta.dirname }
     },
     rules: {
-      // Jupyter's code base names interfaces with a leading I; ours have plain names.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       // `namespace` is how Lumino and JupyterLab group a class's options.
       '@typescript-eslint/no-namespace': 'off',
+      // Lumino's signals take the slot and its `this` side by side.
+      '@typescript-eslint/unbound-method': 'off',
       // Numbers in templates are fine, the rest of the rule stays.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       // Output of untrusted kernels is shown here: HTML is never built from strings.
@@ -40,5 +41,6 @@ export default tseslint.config(
       curly: 'error'
     }
   },
-  { files: ['**/*.{mjs,js,cjs}'], ...tseslint.configs.disableTypeChecked }
+  { files: ['**/*.{mjs,js,cjs}'], ...tseslint.configs.disableTypeChecked },
+  { files: ['**/*.cjs'], languageOptions: { globals: { module: 'writable' } } }
 );

@@ -1,1 +1,3 @@
-import './base.css';
+import './common.css';
+import './outputs.css';
+import './panel.css';
