@@ -25,7 +25,7 @@ def tell(name: str, folder: Path) -> subprocess.Popen[str]:
 
 
 def is_gone(left_pid: Path) -> bool:
-    """Whether that process ends within ten seconds (its new parent may take its time to reap it)."""
+    """Whether that process ends within ten seconds; its new parent may reap it late."""
     pid = int(left_pid.read_text())
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
