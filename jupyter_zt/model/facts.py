@@ -40,6 +40,7 @@ class Risk(StrEnum):
     CATALOG = "data_bearing_catalog"
     LOCK = "lock"
     MULTIPLE = "multiple_statements"
+    EXPLAIN_ANALYZE = "explain_analyze"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Facts:
         risks: Risk classes.
         unknown: Why the command can't be understood; "" when it is. Anything unknown is denied.
         position: 1-based character position of a syntax error, 0 when there is none.
+        unlisted_functions: Those of `functions` that are not on the analyzer's list of harmless ones.
     """
 
     verb: Verb
@@ -72,6 +74,7 @@ class Facts:
     risks: frozenset[Risk] = frozenset()
     unknown: str = ""
     position: int = 0
+    unlisted_functions: frozenset[str] = frozenset()
 
     @property
     def writes(self) -> bool:
