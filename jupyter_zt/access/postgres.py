@@ -167,6 +167,17 @@ class PostgresAccess:
                 connection, LeaseKind.WRITE, session, ttl_seconds, settings, lines, tuple(words)
             )
 
+    async def check_write(self, facts: Facts) -> None:
+        """Whether `lease_write` could allow this, as far as the views known here go.
+
+        Raises:
+            PermissionDeniedError: No lease allows such a write.
+            ConfigError, TargetError: As `prepare`.
+        """
+        await self._ready()
+        columns = {view.base.name: tuple(view.masks) for view in self._views or ()}
+        plan_write(self.names, facts, columns, self._masks)
+
     def masked_reads(self, facts: Facts) -> tuple[ColumnMask, ...]:
         """Masked columns that this write would read in clear, for its reviewer."""
         return masked_reads(facts, self._masks)

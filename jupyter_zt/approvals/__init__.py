@@ -15,8 +15,8 @@ from jupyter_zt.approvals.machine import (
     may_decide,
     open_approval,
     restore,
-    vote,
     void,
+    vote,
 )
 from jupyter_zt.approvals.store import ApprovalStore, HeldAction
 

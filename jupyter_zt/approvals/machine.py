@@ -2,9 +2,10 @@
 
 ::
 
-    OPEN --vote(deny)--> DENIED          OPEN --expire--> EXPIRED     OPEN, APPROVED --cancel--> CANCELLED
     OPEN --vote(approve), quorum--> APPROVED --begin--> EXECUTING --finish--> EXECUTED
-    APPROVED --void--> VOIDED            EXECUTING --restore (after a crash)--> OUTCOME_UNKNOWN
+    OPEN --vote(deny)--> DENIED
+    OPEN, APPROVED --expire--> EXPIRED, --cancel--> CANCELLED, --void--> VOIDED
+    EXECUTING --restore (after a crash), finish--> OUTCOME_UNKNOWN
 
 Rules, in the order in which they are checked:
 
@@ -75,13 +76,37 @@ def vote(
         PermissionDeniedError: The voter is the requester, is no reviewer, or has voted.
         InvalidInputError: The reason is too long, or a denial gives none.
     """
-    # (1), (2): is it still open?
+    _check_open(approval, now)
+    _check_voter(approval, human)
+    # (6): did they see what will run?
+    if not hmac.compare_digest(digest.encode(), approval.digest.encode()):
+        raise ConflictError(
+            "What was shown is not what would run.",
+            code="digest_differs",
+            hint="Reload the request and read it again.",
+        )
+    _check_reason(approve=approve, reason=reason)
+    # (7): what does it amount to?
+    votes = (*approval.votes, Vote(human=human, approve=approve, reason=reason, at=now))
+    state = ApprovalState.OPEN
+    if not approve:
+        state = ApprovalState.DENIED
+    elif len(votes) >= approval.quorum:
+        state = ApprovalState.APPROVED
+    return replace(approval, votes=votes, state=state)
+
+
+def _check_open(approval: Approval, now: datetime) -> None:
+    """Rules 1 and 2."""
     if approval.state is not ApprovalState.OPEN:
         msg = f"This request is already {approval.state.value}."
         raise ConflictError(msg, code="already_decided")
     if now >= approval.expires_at:
         raise ConflictError("This request has expired.", code="approval_expired")
-    # (3) to (5): may this person decide it?
+
+
+def _check_voter(approval: Approval, human: Human) -> None:
+    """Rules 3 to 5."""
     if _same_person(approval.requester, human):
         raise PermissionDeniedError(
             "Nobody decides their own action.",
@@ -95,28 +120,18 @@ def vote(
         )
     if any(_same_person(earlier.human, human) for earlier in approval.votes):
         raise PermissionDeniedError("You have already voted on this.", code="voted_already")
-    # (6): did they see what will run?
-    if not hmac.compare_digest(digest.encode(), approval.digest.encode()):
-        raise ConflictError(
-            "What was shown is not what would run.",
-            code="digest_differs",
-            hint="Reload the request and read it again.",
-        )
+
+
+def _check_reason(*, approve: bool, reason: str) -> None:
     if len(reason) > MAX_REASON_CHARACTERS:
         msg = f"A reason has at most {MAX_REASON_CHARACTERS} characters."
         raise InvalidInputError(msg, code="reason_too_long")
     if not approve and not reason.strip():
         raise InvalidInputError(
-            "A denial needs a reason.", code="reason_missing", hint="Tell the requester what to change."
+            "A denial needs a reason.",
+            code="reason_missing",
+            hint="Tell the requester what to change.",
         )
-    # (7): what does it amount to?
-    votes = (*approval.votes, Vote(human=human, approve=approve, reason=reason, at=now))
-    state = ApprovalState.OPEN
-    if not approve:
-        state = ApprovalState.DENIED
-    elif len(votes) >= approval.quorum:
-        state = ApprovalState.APPROVED
-    return replace(approval, votes=votes, state=state)
 
 
 def expire(approval: Approval, now: datetime) -> Approval:

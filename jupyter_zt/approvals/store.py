@@ -1,5 +1,8 @@
-"""Where approvals are kept. Every write happens inside a transaction that the caller opens,
-so that a change of state and its record are durable together or not at all."""
+"""Where approvals are kept.
+
+Every write happens inside a transaction that the caller opens, so that a change of state and its
+record are durable together or not at all.
+"""
 
 from __future__ import annotations
 

@@ -158,7 +158,9 @@ class Configuration:
         except OSError as error:
             msg = f"{FILE} can't be read: {error.strerror}."
             raise ConfigError(
-                msg, file=str(path), hint="jupyter zt gateway --config DIR wants a directory that holds it."
+                msg,
+                file=str(path),
+                hint="jupyter zt gateway --config DIR wants a directory that holds it.",
             ) from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
@@ -203,7 +205,7 @@ def _as_config_error(error: ValidationError, path: Path, node: yaml.Node | None)
     found = error.errors()
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     location = list(first["loc"])
-    if location[:1] == ["connections"] and len(location) > 2:  # noqa: PLR2004
+    if location[:1] == ["connections"] and len(location) > 2:
         del location[2]  # the discriminator's value, which pydantic puts after the name
     place = ".".join(str(part) for part in location) or "the file"
     hint = ""

@@ -6,7 +6,7 @@ import hmac
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, FastAPI, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from jupyter_zt._version import __version__
@@ -38,7 +38,7 @@ class Control:
         self._session_app = create_session_app(rooms)
 
     @property
-    def session_app(self) -> object:
+    def session_app(self) -> FastAPI:
         """The app that session sockets serve."""
         return self._session_app
 
@@ -51,14 +51,16 @@ class Control:
             )
         claims = await self._rooms.verifier.verify(token.strip())
         roles = self._rooms.config.values.identity.roles
-        human = human_from_claims(claims, {name: groups for name, groups in roles.items()})
+        human = human_from_claims(claims, {str(role): groups for role, groups in roles.items()})
         return human, claims.expires_at
 
     def _check_broker(self, secret: str) -> None:
         config = self._rooms.config
         expected = read_secret(config.secret(config.values.broker.secret))
         if not hmac.compare_digest(secret.encode(), expected.encode()):
-            raise PermissionDeniedError("Only a registered broker may do this.", code="not_a_broker")
+            raise PermissionDeniedError(
+                "Only a registered broker may do this.", code="not_a_broker"
+            )
 
     async def me(self, authorization: Bearer = "") -> wire.Me:
         """Who is asking."""
@@ -144,7 +146,9 @@ class Control:
                         )
                     ]
                 )
-        return Response(build_recording(self._rooms.log, session_id), media_type=NOTEBOOK_MEDIA_TYPE)
+        return Response(
+            build_recording(self._rooms.log, session_id), media_type=NOTEBOOK_MEDIA_TYPE
+        )
 
     async def seal(
         self, session_id: str, body: wire.SealRequest, zt_attestation: Attestation = ""
@@ -153,7 +157,9 @@ class Control:
         session = self._rooms.sessions.attested(session_id, zt_attestation)
         if session.state == "open":
             await self._rooms.end_session(session, int(body.cells_seen))
-        return Response(build_recording(self._rooms.log, session_id), media_type=NOTEBOOK_MEDIA_TYPE)
+        return Response(
+            build_recording(self._rooms.log, session_id), media_type=NOTEBOOK_MEDIA_TYPE
+        )
 
     async def approvals(
         self,
@@ -263,18 +269,16 @@ async def health() -> wire.Health:
     return wire.Health(status="ok", version=__version__)
 
 
-def _session_info(
-    session: LiveSession, connections: list[wire.ConnectionInfo]
-) -> wire.SessionInfo:
+def _session_info(session: LiveSession, connections: list[wire.ConnectionInfo]) -> wire.SessionInfo:
     return wire.SessionInfo(
         id=session.id,
         human=session.human.name,
         agent=session.agent,
         notebook=session.notebook,
         kernel=session.kernel,
-        sandbox=wire.Sandbox(state=session.sandbox_state, detail=session.sandbox_detail),  # type: ignore[arg-type]
+        sandbox=wire.Sandbox(state=session.sandbox_state, detail=session.sandbox_detail),
         opened_at=session.opened_at.astimezone(UTC).isoformat(),
         expires_at=session.expires_at.astimezone(UTC).isoformat(),
-        state=session.state,  # type: ignore[arg-type]
+        state=session.state,
         connections=connections,
     )

@@ -7,12 +7,13 @@ import json
 import time
 from dataclasses import dataclass
 
+from jupyter_zt.gateway.answers import Answer
 from jupyter_zt.gateway.body import ArrowBody
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
-from jupyter_zt.gateway.targets import Answer, Target
-from jupyter_zt.model import Action, Approval, Lease, Record, RecordDraft, RecordKind
+from jupyter_zt.gateway.targets import Target
+from jupyter_zt.model import Action, Approval, Facts, Lease, Record, RecordDraft, RecordKind
 
 RELEASE_BYTES = 1024 * 1024
 """Up to here a result is released only after its record is durable (recording format v1, Log)."""
@@ -44,6 +45,7 @@ async def deliver(
     session: LiveSession,
     action: Action,
     target: Target,
+    facts: Facts,
     lease: Lease | None,
     stream: AnswerStream,
     executing: Approval | None,
@@ -61,7 +63,7 @@ async def deliver(
         if answer.schema is None:
             size_bytes, withheld, preview, columns = 0, [], b"", []
         else:
-            columns = target.columns(action.command, answer.schema)
+            columns = target.columns(facts, answer.schema)
             stream.event("schema", columns=columns)
             body = ArrowBody(answer.schema)
             withheld = await _send_batches(body, answer, stream)

@@ -29,10 +29,11 @@ class Leases:
         Raises:
             TargetError: The target does not give one.
         """
-        if target.kind != "postgres":
+        leasing = target.leasing
+        if leasing is None:
             return None
         if facts.writes:
-            lease = await target.lease_write(session.id, facts, WRITE_TTL_SECONDS)
+            lease = await leasing.lease_write(session.id, facts, WRITE_TTL_SECONDS)
             await self._record(lease)
             return lease
         # One session may run several cells at once (threads, tabs): they share one lease.
@@ -40,15 +41,15 @@ class Leases:
             known = session.leases.get(target.name)
             if known is not None and known.expires_at - self._clock() > REPLACE_BEFORE:
                 return known
-            lease = await target.lease_read(session.id, READ_TTL_SECONDS)
+            lease = await leasing.lease_read(session.id, READ_TTL_SECONDS)
             await self._record(lease)
             session.leases[target.name] = lease
             return lease
 
     async def give_back(self, target: Target, lease: Lease | None) -> None:
         """A write's lease ends with the write; a read's with its session."""
-        if lease is not None and lease.kind is LeaseKind.WRITE:
-            await target.drop(lease)
+        if lease is not None and lease.kind is LeaseKind.WRITE and target.leasing is not None:
+            await target.leasing.drop(lease)
 
     async def _record(self, lease: Lease) -> None:
         await self._log.append(

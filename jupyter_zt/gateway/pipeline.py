@@ -12,16 +12,22 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from jupyter_zt.approvals import HeldAction, approval_digest, open_approval
-from jupyter_zt.errors import ConflictError, NotFoundError, TargetError, ZTError
+from jupyter_zt.errors import (
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    TargetError,
+    ZTError,
+)
 from jupyter_zt.gateway.deliver import Delivered, deliver
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
-from jupyter_zt.gateway.targets import Target
+from jupyter_zt.gateway.targets import Target, unknown_connection
 from jupyter_zt.gateway.wire import ActionRequest
 from jupyter_zt.model import (
     Action,
@@ -75,16 +81,20 @@ async def run(
     )
     _name_task(action.id)
     # (2) Analyze: command -> facts. What can't be understood is a fact too.
-    target = rooms.target(action.connection)
-    facts = target.analyze(action)
+    target = rooms.targets.get(action.connection)
+    if target is None:
+        facts = unknown_connection(action.connection, sorted(rooms.targets))
+    else:
+        facts = target.analyze(action)
     # (3) Decide: facts + principal -> allow, hold or deny.
     decision = rooms.decide(session, action, target, facts)
-    understood = _Understood(action, target, facts, decision)
+    if decision.verdict is Verdict.HOLD and target is not None:
+        decision = await _leasable(target, facts, decision)
     # (4) Record the intent and the decision, durably, before anything goes upstream.
-    drafts = [_intent(understood), _decision(understood)]
+    drafts = [_intent(action, facts), _decision(action, decision)]
     held: HeldAction | None = None
-    if decision.verdict is Verdict.HOLD:
-        held = _hold(rooms, session, understood)
+    if decision.verdict is Verdict.HOLD and target is not None:
+        held = _hold(rooms, session, _Understood(action, target, facts, decision))
         drafts.append(rooms.consent.opened_draft(held))
     elif decision.verdict is Verdict.ALLOW:
         drafts.append(
@@ -96,18 +106,17 @@ async def run(
     )
     session.cell_actions.setdefault(action.cell, []).append(str(records[0].seq))
     stream.event("accepted", action=action.id, record=str(records[0].leaf))
-    if decision.verdict is Verdict.DENY:
-        _refuse(stream, understood, records[1])
+    if decision.verdict is Verdict.DENY or target is None:
+        _refuse(stream, decision, facts, records[1])
         return
     if held is not None:
         rooms.changes.notify()
     # (5) to (10)
+    understood = _Understood(action, target, facts, decision)
     await _carry_out(rooms, session, understood, held, stream, started)
 
 
-async def resume(
-    rooms: Rooms, session: LiveSession, action_id: str, stream: AnswerStream
-) -> None:
+async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: AnswerStream) -> None:
     """Goes on waiting for an action that was held when the gateway stopped.
 
     Raises:
@@ -122,7 +131,10 @@ async def resume(
         msg = f"This action is over: {held.approval.state.value}."
         raise ConflictError(msg, code="action_over", hint="Run the cell again to ask again.")
     _name_task(action_id)
-    target = rooms.target(held.action.connection)
+    target = rooms.targets.get(held.action.connection)
+    if target is None:
+        await rooms.consent.void(held, "unknown_connection")
+        raise ConflictError("This connection is no longer configured.", code="action_over")
     facts = target.analyze(held.action)
     decision = rooms.decide(session, held.action, target, facts)
     understood = _Understood(held.action, target, facts, decision)
@@ -152,7 +164,9 @@ async def _carry_out(
         lease = await rooms.leases.take(session, target, understood.facts)
         # (7) Execute as that identity, (8) mask what comes back, and
         # (9) record the result, durably, before the first row (or the end marker) is released.
-        delivered = await deliver(rooms, session, action, target, lease, stream, executing)
+        delivered = await deliver(
+            rooms, session, action, target, understood.facts, lease, stream, executing
+        )
     except asyncio.CancelledError:
         # The requester is gone, or pressed stop. When the gateway itself stops, what is held
         # stays held; what was executing is found by the recovery at the next start.
@@ -164,13 +178,15 @@ async def _carry_out(
         return
     except Exception:
         logger.exception("action %s failed inside the gateway", action.id)
-        error = ZTError("The gateway failed.", hint="Its log has the details.")
-        await _fail(rooms, session, understood, error, executing, stream)
+        failure = ZTError("The gateway failed.", hint="Its log has the details.")
+        await _fail(rooms, session, understood, failure, executing, stream)
         return
     finally:
         await asyncio.shield(rooms.leases.give_back(target, lease))
     # (10) Tell the requester what this was.
-    _complete(stream, understood, delivered, held and rooms.approvals.get(held.approval.id), started)
+    _complete(
+        stream, understood, delivered, held and rooms.approvals.get(held.approval.id), started
+    )
 
 
 async def _consent(
@@ -212,7 +228,9 @@ async def _consent(
         decision = rooms.decide(session, held.action, understood.target, understood.facts)
         if decision.verdict is Verdict.DENY:
             raise ConflictError("Policy now denies this.", code="policy_changed")
-        digest = _digest(session, understood.target, understood.facts, decision, held.action, held.nonce)
+        digest = _digest(
+            session, understood.target, understood.facts, decision, held.action, held.nonce
+        )
         executing = await _uninterrupted(rooms.consent.begin(held, digest))
     except ZTError as error:
         await rooms.consent.void(held, error.code)
@@ -228,6 +246,23 @@ async def _consent(
         return None
     stream.event("approved", by=[vote.human.name for vote in executing.votes])
     return executing
+
+
+async def _leasable(target: Target, facts: Facts, decision: Decision) -> Decision:
+    """Nobody is asked for what no lease could allow: it is denied at once."""
+    if target.leasing is None:
+        return decision
+    try:
+        await target.leasing.check(facts)
+    except PermissionDeniedError as error:
+        return replace(
+            decision,
+            verdict=Verdict.DENY,
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+        )
+    return decision
 
 
 def _name_task(action_id: str) -> None:
@@ -288,8 +323,7 @@ def _digest(
     )
 
 
-def _intent(understood: _Understood) -> RecordDraft:
-    action = understood.action
+def _intent(action: Action, facts: Facts) -> RecordDraft:
     parameters = repr(action.parameters).encode() if action.parameters else b""
     return RecordDraft(
         RecordKind.INTENT,
@@ -299,7 +333,7 @@ def _intent(understood: _Understood) -> RecordDraft:
             "connection": action.connection,
             "cell": action.cell,
             "cause": action.cause,
-            "facts": understood.facts.to_json(),
+            "facts": facts.to_json(),
         },
         bodies={
             "command": action.command.encode("utf-8", "surrogatepass"),
@@ -308,13 +342,12 @@ def _intent(understood: _Understood) -> RecordDraft:
     )
 
 
-def _decision(understood: _Understood) -> RecordDraft:
-    decision = understood.decision
+def _decision(action: Action, decision: Decision) -> RecordDraft:
     return RecordDraft(
         RecordKind.DECISION,
-        understood.action.session,
+        action.session,
         fields={
-            "action": understood.action.id,
+            "action": action.id,
             "verdict": decision.verdict.value,
             "code": decision.code,
             "reasons": list(decision.reasons),
@@ -324,8 +357,7 @@ def _decision(understood: _Understood) -> RecordDraft:
     )
 
 
-def _refuse(stream: AnswerStream, understood: _Understood, record: Record) -> None:
-    decision = understood.decision
+def _refuse(stream: AnswerStream, decision: Decision, facts: Facts, record: Record) -> None:
     stream.event(
         "error",
         status="denied",
@@ -334,7 +366,7 @@ def _refuse(stream: AnswerStream, understood: _Understood, record: Record) -> No
         hint=decision.hint,
         who=f"Policy: {', '.join(decision.policies)}" if decision.policies else "",
         record=str(record.leaf),
-        position=understood.facts.position,
+        position=facts.position,
     )
 
 
@@ -416,7 +448,7 @@ async def _fail(
         hint=error.hint,
         who=f"The owner of connection {understood.action.connection}",
         record=str(record.leaf),
-        position=0,
+        position=getattr(error, "position", 0),
     )
 
 

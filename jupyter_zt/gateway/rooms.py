@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from jupyter_zt.approvals import ApprovalStore
 from jupyter_zt.errors import ZTError
@@ -18,7 +19,7 @@ from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.leases import Leases
 from jupyter_zt.gateway.sessions import LiveSession, SessionBook
 from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime
-from jupyter_zt.gateway.targets import NoSuchTarget, Target
+from jupyter_zt.gateway.targets import Target
 from jupyter_zt.identity import TokenVerifier
 from jupyter_zt.model import (
     Action,
@@ -65,21 +66,17 @@ class Rooms:
     clock: Callable[[], datetime] = now_utc
     stopping: bool = False
 
-    def target(self, name: str) -> Target:
-        """The connection of that name; an unknown one denies everything."""
-        return self.targets.get(name) or NoSuchTarget(name, sorted(self.targets))
-
     def decide(
-        self, session: LiveSession, action: Action, target: Target, facts: Facts
+        self, session: LiveSession, action: Action, target: Target | None, facts: Facts
     ) -> Decision:
         """Policy's word on the action. An unknown connection is refused here."""
-        if isinstance(target, NoSuchTarget):
+        if target is None:
             return Decision(
                 verdict=Verdict.DENY,
                 policy_digest=self.policies.digest,
                 code="unknown_connection",
                 message=facts.unknown,
-                hint=f"Connections: {', '.join(target.known)}.",
+                hint="%zt lists what you may use.",
             )
         return self.policies.decide(session.principal, action, target.kind, facts)
 
@@ -98,7 +95,7 @@ class Rooms:
         self.changes.notify()
         return records[0]
 
-    async def open_session(self, session: LiveSession, app: Callable[..., object]) -> None:
+    async def open_session(self, session: LiveSession, app: ASGIApp) -> None:
         """Records, keeps and serves a new session."""
         await self.log.append(
             [
@@ -123,9 +120,9 @@ class Rooms:
         await self.serve(session, app)
         self.sessions.keep(session)
 
-    async def serve(self, session: LiveSession, app: Callable[..., object]) -> None:
+    async def serve(self, session: LiveSession, app: ASGIApp) -> None:
         """Opens the session's socket."""
-        session.socket = SessionSocket(app, session, self.config.runtime)  # type: ignore[arg-type]
+        session.socket = SessionSocket(app, session, self.config.runtime)
         await session.socket.open()
 
     async def end_session(self, session: LiveSession, cells_seen: int) -> None:
@@ -142,15 +139,17 @@ class Rooms:
             if held.approval.session == session.id:
                 await self.consent.cancel(held, "session_over")
         for target in self.targets.values():
+            if target.leasing is None:
+                continue
             try:
-                await target.drop_session(session.id)
+                await target.leasing.drop_session(session.id)
             except ZTError as error:
                 # The role expires by itself and is swept at the next start.
                 logger.warning("lease of %s on %s not dropped: %s", session.id, target.name, error)
         await seal(self.log, session.id, cells_seen, also=self.sessions.mark_sealed)
         self.sessions.forget(session)
 
-    async def start(self, app: Callable[..., object]) -> None:
+    async def start(self, app: ASGIApp) -> None:
         """Recovers what the last process left, prepares the targets, opens the sockets."""
         prepare_runtime(self.config.runtime)
         await self.consent.restore()

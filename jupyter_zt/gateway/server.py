@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx
 import uvicorn
 
 from jupyter_zt import storage
@@ -30,6 +31,9 @@ from jupyter_zt.recording import Log, load_or_create_key
 CLASSIFICATION = "classification.yaml"
 POLICIES = "policies"
 DRAIN_SECONDS = 1
+EXIT_LOG_CLOSED = 70
+
+logger = logging.getLogger(__name__)
 
 
 def build_rooms(directory: Path) -> Rooms:
@@ -56,9 +60,10 @@ def build_rooms(directory: Path) -> Rooms:
         load_or_create_key(config.state / "log.key"),
         now_utc,
         os.urandom,
+        on_fatal=_end_process,
     )
     approvals = ApprovalStore(engine)
-    log.start(waiting=frozenset(held.action.id for held in approvals.waiting()))
+    log.start()
     identity = config.values.identity
     changes = Changes(start=secrets.randbelow(2**40))
     targets: Mapping[str, Target] = build_targets(config, classification)
@@ -67,7 +72,9 @@ def build_rooms(directory: Path) -> Rooms:
         engine=engine,
         log=log,
         policies=policies,
-        verifier=TokenVerifier(identity.issuer, identity.audiences, identity.algorithms),
+        verifier=TokenVerifier(
+            identity.issuer, identity.audiences, identity.algorithms, httpx.AsyncClient()
+        ),
         targets=targets,
         sessions=SessionBook(engine, now_utc),
         approvals=approvals,
@@ -77,13 +84,22 @@ def build_rooms(directory: Path) -> Rooms:
     )
 
 
+def _end_process(why: str) -> None:
+    """A log that can't tell what is durable ends the process: only a new start can."""
+    logger.critical("the evidence log closed for good: %s", why)
+    logging.shutdown()
+    os._exit(EXIT_LOG_CLOSED)
+
+
 def serve(directory: Path) -> int:
     """Serves the gateway of this configuration directory until SIGTERM or Ctrl-C.
 
     Returns:
         The process's exit code.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     rooms = build_rooms(directory)
     try:
         server = uvicorn.Server(

@@ -93,7 +93,9 @@ def _tell(stream: AnswerStream, error: ZTError, status: str) -> None:
 
 def create_session_app(rooms: Rooms) -> FastAPI:
     """The app that each session's socket serves; the socket puts the session in the scope."""
-    app = FastAPI(title="Jupyter ZT session API", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Jupyter ZT session API", version=__version__, docs_url=None, redoc_url=None
+    )
     install_problem_handlers(app)
 
     def session_of(request: Request) -> LiveSession:
@@ -110,7 +112,7 @@ def create_session_app(rooms: Rooms) -> FastAPI:
             agent=live.agent,
             notebook=live.notebook,
             expires_at=live.expires_at.isoformat(),
-            sandbox=wire.Sandbox(state=live.sandbox_state, detail=live.sandbox_detail),  # type: ignore[arg-type]
+            sandbox=wire.Sandbox(state=live.sandbox_state, detail=live.sandbox_detail),
             connections=connection_list(rooms),
             gateway_version=__version__,
         )
@@ -123,9 +125,7 @@ def create_session_app(rooms: Rooms) -> FastAPI:
     @app.get("/v1/actions/{action_id}/stream", response_class=FrameResponse)
     async def resume(request: Request, action_id: str) -> Response:
         live = session_of(request)
-        return FrameResponse(
-            live, lambda stream: pipeline.resume(rooms, live, action_id, stream)
-        )
+        return FrameResponse(live, lambda stream: pipeline.resume(rooms, live, action_id, stream))
 
     @app.post("/v1/actions/{action_id}/cancel", status_code=204)
     async def cancel(request: Request, action_id: str) -> None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
@@ -20,8 +20,11 @@ from jupyter_zt.model import ADMIN, Human, Lease, Principal
 from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
 
-OPEN = "open"
-SEALED = "sealed"
+SandboxState = Literal["sandboxed", "unsandboxed"]
+SessionState = Literal["open", "sealed"]
+
+OPEN: SessionState = "open"
+SEALED: SessionState = "sealed"
 
 
 @dataclass(slots=True, eq=False)
@@ -41,12 +44,12 @@ class LiveSession:
     agent: str | None
     notebook: str
     kernel: str
-    sandbox_state: str
+    sandbox_state: SandboxState
     sandbox_detail: str
     attestation_sha256: str
     opened_at: datetime
     expires_at: datetime
-    state: str = OPEN
+    state: SessionState = OPEN
     socket: SessionSocket | None = None
     leases: dict[str, Lease] = field(default_factory=dict)
     lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -83,7 +86,7 @@ class SessionBook:
         agent: str | None,
         notebook: str,
         kernel: str,
-        sandbox: tuple[str, str],
+        sandbox: tuple[SandboxState, str],
         expires_at: datetime,
     ) -> tuple[LiveSession, str]:
         """A session that is not kept yet, and the broker's attestation secret for it."""
@@ -136,16 +139,12 @@ class SessionBook:
             connection.execute(
                 update(sessions)
                 .where(sessions.c.id == session.id)
-                .values(
-                    expires_at=expires_at.isoformat(), roles=json.dumps(sorted(human.roles))
-                )
+                .values(expires_at=expires_at.isoformat(), roles=json.dumps(sorted(human.roles)))
             )
 
     def mark_sealed(self, connection: Connection, session_id: str) -> None:
         """Inside the transaction of its `seal` record."""
-        connection.execute(
-            update(sessions).where(sessions.c.id == session_id).values(state=SEALED)
-        )
+        connection.execute(update(sessions).where(sessions.c.id == session_id).values(state=SEALED))
 
     def load_open(self) -> list[LiveSession]:
         """Sessions that were open when the gateway stopped; they are kept again."""

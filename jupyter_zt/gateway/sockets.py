@@ -1,4 +1,4 @@
-"""One Unix socket per session. The socket is the capability: whoever speaks on it is the session."""
+"""One Unix socket per session: whoever speaks on it is that session."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class AnswerStream:
             await self._write(pending[0] if len(pending) == 1 else b"".join(pending))
 
     def unused(self) -> bool:
-        """Whether nothing was said yet; then the timer stops and the answer may take another form."""
+        """Whether nothing was said yet: the answer may then take another form."""
         if self._started or self._pending:
             return False
         self._timer.cancel()

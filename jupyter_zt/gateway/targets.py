@@ -1,0 +1,272 @@
+"""The configured targets, each with what the pipeline asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+import pyarrow as pa
+
+from jupyter_zt.access import PostgresAccess, Timeouts, read_secret
+from jupyter_zt.connectors import Limits, LlmTarget, PostgresTarget
+from jupyter_zt.errors import InvalidInputError, NotFoundError
+from jupyter_zt.gateway.answers import Answer, ModelAnswer, messages_of
+from jupyter_zt.gateway.config import Configuration, Llm, Postgres
+from jupyter_zt.masking import Classification, postgres_column, result_masks
+from jupyter_zt.model import (
+    Action,
+    ColumnMask,
+    Facts,
+    Lease,
+    PostgresEndpoint,
+    Verb,
+)
+from jupyter_zt.policy import analyze_postgres
+
+Column = dict[str, object]
+
+
+class Leasing(Protocol):
+    """A target that gives short-lived identities."""
+
+    async def check(self, facts: Facts) -> None:
+        """Raises a `ZTError` when no lease could ever allow this: nobody is asked then."""
+        ...
+
+    async def lease_read(self, session: str, ttl_seconds: int) -> Lease:
+        """A lease for a session's reads."""
+        ...
+
+    async def lease_write(self, session: str, facts: Facts, ttl_seconds: int) -> Lease:
+        """A lease for one write."""
+        ...
+
+    async def drop(self, lease: Lease) -> None:
+        """Ends a lease and what runs on it."""
+        ...
+
+    async def drop_session(self, session: str) -> None:
+        """Ends every lease of a session, and what runs on them."""
+        ...
+
+
+class Target(Protocol):
+    """One connection, as the pipeline sees it.
+
+    Attributes:
+        leasing: None where commands need no identity at the target.
+    """
+
+    name: str
+    kind: str
+    description: str
+    leasing: Leasing | None
+
+    def analyze(self, action: Action) -> Facts:
+        """Command to facts. Never raises."""
+        ...
+
+    def privileges(self, facts: Facts) -> tuple[str, ...]:
+        """What the lease for these facts is made from, for an approval to be bound to."""
+        ...
+
+    def execute(
+        self, lease: Lease | None, action: Action, comment: str
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Runs the action as the lease."""
+        ...
+
+    def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:
+        """Name, type and mask of each result column."""
+        ...
+
+    async def prepare(self) -> None:
+        """Makes the target ready."""
+        ...
+
+    async def close(self) -> None:
+        """Drops leases and closes connections."""
+        ...
+
+
+class PostgresLeases:
+    """Leases of one PostgreSQL target; their connections close before their roles go."""
+
+    def __init__(self, access: PostgresAccess, target: PostgresTarget) -> None:
+        self._access = access
+        self._target = target
+
+    async def check(self, facts: Facts) -> None:
+        """Whether a lease could allow this write."""
+        await self._access.check_write(facts)
+
+    async def lease_read(self, session: str, ttl_seconds: int) -> Lease:
+        """A role that reads masked views only."""
+        return await self._access.lease_read(session, ttl_seconds)
+
+    async def lease_write(self, session: str, facts: Facts, ttl_seconds: int) -> Lease:
+        """A role that can do just this write."""
+        return await self._access.lease_write(session, facts, ttl_seconds)
+
+    async def drop(self, lease: Lease) -> None:
+        """Closes its connections, then drops the role."""
+        await self._target.release(lease)
+        await self._access.drop(lease)
+
+    async def drop_session(self, session: str) -> None:
+        """Closes the session's connections, then drops its roles."""
+        await self._target.release_session(session)
+        await self._access.drop_session(session)
+
+
+class PostgresConnection:
+    """A PostgreSQL connection: leases from `access`, data from `connectors`."""
+
+    kind = "postgres"
+
+    def __init__(self, name: str, settings: Postgres, config: Configuration, masks: Masks) -> None:
+        self.name = name
+        self.description = settings.description
+        self._masks = masks
+        endpoint = PostgresEndpoint(settings.host, settings.port, settings.database)
+        limits = settings.limits
+        reference = config.secret(settings.password)
+        self._access = PostgresAccess(
+            name,
+            endpoint,
+            user=settings.user,
+            password=lambda: read_secret(reference),
+            base_schema=settings.schema_,
+            masks=masks,
+            mask_column=postgres_column,
+            workspace=config.values.gateway.name,
+            timeouts=Timeouts(statement_seconds=limits.statement_seconds),
+        )
+        self._target = PostgresTarget(name, endpoint)
+        self.leasing: Leasing | None = PostgresLeases(self._access, self._target)
+        self._limits = Limits(
+            max_rows=limits.max_rows,
+            max_bytes=limits.max_bytes,
+            statement_seconds=limits.statement_seconds,
+        )
+
+    def analyze(self, action: Action) -> Facts:
+        """Facts by PostgreSQL's own parser."""
+        return analyze_postgres(action.command)
+
+    def privileges(self, facts: Facts) -> tuple[str, ...]:
+        """The facts that a write's lease is made from."""
+        written = ",".join(sorted(facts.columns_written)) or "*"
+        read = ",".join(sorted(facts.columns_read))
+        relations = ",".join(sorted(facts.relations_written))
+        return (f"{facts.verb.value} {relations} ({written})", f"reads ({read})")
+
+    @asynccontextmanager
+    async def execute(
+        self, lease: Lease | None, action: Action, comment: str
+    ) -> AsyncIterator[Answer]:
+        """Runs the statement as the lease's role."""
+        if lease is None:
+            raise NotFoundError("There is no lease to run this on.", code="no_lease")
+        async with self._target.execute(
+            lease, action.command, action.parameters, limits=self._limits, comment=comment
+        ) as stream:
+            yield stream
+
+    def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:
+        """Marks by name; what protects the values is the view."""
+        masks = result_masks(schema.names, facts.relations_read, self._masks)
+        return [
+            {
+                "name": field.name,
+                "type": str(field.type),
+                "mask": {"kind": mask.kind.value, "tag": mask.tag} if mask else None,
+            }
+            for field, mask in zip(schema, masks, strict=True)
+        ]
+
+    async def prepare(self) -> None:
+        """Masked views in step with schema and classification; old leases swept."""
+        await self._access.prepare()
+        self._masks = await self._access.columns()
+
+    async def close(self) -> None:
+        """Closes everything."""
+        await self._target.close()
+        await self._access.close()
+
+
+class LlmConnection:
+    """A language model behind an OpenAI-compatible endpoint."""
+
+    kind = "llm"
+
+    def __init__(self, name: str, settings: Llm, config: Configuration) -> None:
+        self.name = name
+        self.description = settings.description
+        self.leasing: Leasing | None = None
+        reference = config.secret(settings.key) if settings.key else None
+        self._target = LlmTarget(
+            name,
+            settings.url,
+            settings.model,
+            key=(lambda: read_secret(reference)) if reference else None,
+            timeout_seconds=settings.timeout_seconds,
+        )
+
+    def analyze(self, action: Action) -> Facts:
+        """A well-formed list of messages is a model call; anything else is unknown."""
+        try:
+            messages_of(action.command)
+        except InvalidInputError as error:
+            return Facts(verb=Verb.UNKNOWN, unknown=error.message)
+        return Facts(verb=Verb.MODEL_CALL)
+
+    def privileges(self, facts: Facts) -> tuple[str, ...]:
+        """Calling the configured model."""
+        return (facts.verb.value,)
+
+    @asynccontextmanager
+    async def execute(
+        self, lease: Lease | None, action: Action, comment: str
+    ) -> AsyncIterator[Answer]:
+        """One chat completion."""
+        del lease, comment
+        yield ModelAnswer(await self._target.complete(messages_of(action.command)))
+
+    def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:
+        """A model's answer has none."""
+        return []
+
+    async def prepare(self) -> None:
+        """Nothing to prepare."""
+
+    async def close(self) -> None:
+        """Closes the HTTP client."""
+        await self._target.close()
+
+
+Masks = Mapping[str, Mapping[str, ColumnMask]]
+
+
+def unknown_connection(name: str, known: Sequence[str]) -> Facts:
+    """The facts of an action on a connection that there is not."""
+    shown = name[:64]
+    return Facts(
+        verb=Verb.UNKNOWN,
+        unknown=f"There is no connection {shown!r}; there are: {', '.join(known)}.",
+    )
+
+
+def build_targets(config: Configuration, classification: Classification) -> dict[str, Target]:
+    """All configured connections."""
+    targets: dict[str, Target] = {}
+    for name, settings in config.values.connections.items():
+        match settings:
+            case Postgres():
+                masks = classification.for_connection(name)
+                targets[name] = PostgresConnection(name, settings, config, masks)
+            case Llm():
+                targets[name] = LlmConnection(name, settings, config)
+    return targets
