@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, insert
@@ -40,11 +40,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class OpenAction:
-    """An intent without an outcome. `held`: it waits for consent, so nothing went upstream."""
+    """An intent without an outcome: its session and where its record is."""
 
     session: str
     leaf: int
-    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +223,6 @@ class Group:
             return
         elif _closes(draft):
             del self._open[action]
-        elif draft.kind in {RecordKind.APPROVAL_OPENED, RecordKind.APPROVAL_CLOSED}:
-            held = draft.kind is RecordKind.APPROVAL_OPENED
-            self._open[action] = replace(self._open[action], held=held)
         else:
             return
         self._changed_actions.add(action)
@@ -237,7 +233,7 @@ class Group:
             delete(log_open_actions).where(log_open_actions.c.action.in_(changed))
         )
         rows = [
-            {"action": action, "leaf": self._open[action].leaf, "held": self._open[action].held}
+            {"action": action, "leaf": self._open[action].leaf}
             for action in changed
             if action in self._open
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -68,8 +68,11 @@ class Log:
             engine, origin, open_group, lambda head: sign_checkpoint(head, signing_key), on_fatal
         )
 
-    def start(self) -> list[Record]:
+    def start(self, waiting: Collection[str] = frozenset()) -> list[Record]:
         """Check the stored log, begin to write, and record what a crash left open.
+
+        Args:
+            waiting: Actions that are held for consent, and stay so.
 
         Returns:
             An ``unknown_outcome`` for each action that may have gone upstream before the crash,
@@ -88,8 +91,9 @@ class Log:
         self._writer.start(state, note)
         try:
             # A new log gets the checkpoint of the empty tree, so that there always is one.
-            first: Job[list[Record]] = recover if note else lambda _group: []
-            return self._writer.submit(first, isolated=True).result()
+            return self._writer.submit(
+                lambda group: recover(group, waiting) if note else [], isolated=True
+            ).result()
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import Connection, func, select
 
 from jupyter_zt.model import Record, RecordKind
@@ -9,7 +11,15 @@ from jupyter_zt.recording.tree import TILE_HEIGHT
 from jupyter_zt.recording.verify.merkle import root_of
 from jupyter_zt.storage.log_tables import log_bodies, log_leaves, log_nodes
 
-__all__ = ["StoredTree", "head_of", "log_size", "session_bodies", "session_records"]
+__all__ = [
+    "StoredTree",
+    "cell_bodies",
+    "head_of",
+    "log_size",
+    "session_bodies",
+    "session_hashes",
+    "session_records",
+]
 
 
 class StoredTree:
@@ -71,6 +81,27 @@ def session_records(connection: Connection, session: str) -> list[Record]:
         Record(int(row.leaf), int(row.seq), session, RecordKind(row.kind), bytes(row.data))
         for row in connection.execute(query)
     ]
+
+
+def session_hashes(connection: Connection, session: str) -> list[tuple[str, bytes]]:
+    """A session's records in order, as (kind, leaf hash)."""
+    query = (
+        select(log_leaves.c.kind, log_leaves.c.hash)
+        .where(log_leaves.c.session == session)
+        .order_by(log_leaves.c.seq)
+    )
+    return [(str(row.kind), bytes(row.hash)) for row in connection.execute(query)]
+
+
+def cell_bodies(connection: Connection, session: str) -> list[bytes]:
+    """The cell projections of a session in order; b"null" for one that was erased."""
+    bodies = session_bodies(connection, session)
+    found: list[bytes] = []
+    for record in session_records(connection, session):
+        if record.kind is RecordKind.CELL:
+            named = json.loads(record.data).get("bodies", {}).get("cell", "")
+            found.append(bodies.get(named, (b"", b"null"))[1])
+    return found
 
 
 def session_bodies(connection: Connection, session: str) -> dict[str, tuple[bytes, bytes]]:

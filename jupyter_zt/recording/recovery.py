@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from sqlalchemy import select
 
@@ -13,13 +14,15 @@ from jupyter_zt.storage.log_tables import log_leaves
 __all__ = ["recover", "unknown_outcome"]
 
 
-def recover(group: Group) -> list[Record]:
+def recover(group: Group, waiting: Collection[str]) -> list[Record]:
     """Close every intent that may have gone upstream, then say that the log was recovered.
 
-    A held action stays open: it waited for consent, so nothing of it can have gone upstream.
+    Args:
+        group: The first commit after the start.
+        waiting: Actions that wait for consent. Nothing of them went upstream: they stay open.
     """
     size = group.frontier.size
-    lost = [(action, entry) for action, entry in group.open_actions.items() if not entry.held]
+    lost = [item for item in group.open_actions.items() if item[0] not in waiting]
     lost.sort(key=lambda item: item[1].leaf)
     records = [group.add(unknown_outcome(group, action, entry)) for action, entry in lost]
     fields = {"size": str(size), "unknown_outcomes": str(len(lost))}

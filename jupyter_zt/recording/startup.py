@@ -95,11 +95,10 @@ def _open_actions(connection: Connection) -> dict[str, OpenAction]:
     query = select(
         log_open_actions.c.action,
         log_open_actions.c.leaf,
-        log_open_actions.c.held,
         log_leaves.c.session,
     ).join_from(log_open_actions, log_leaves, log_open_actions.c.leaf == log_leaves.c.leaf)
     return {
-        str(row.action): OpenAction(str(row.session), int(row.leaf), bool(row.held))
+        str(row.action): OpenAction(str(row.session), int(row.leaf))
         for row in connection.execute(query)
     }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Integer,
     LargeBinary,
@@ -71,5 +70,4 @@ log_open_actions = Table(
     metadata,
     Column("action", String(64), primary_key=True),
     Column("leaf", _POSITION, nullable=False),
-    Column("held", Boolean, nullable=False),
 )

@@ -54,6 +54,5 @@ def upgrade() -> None:
         "log_open_actions",
         sa.Column("action", sa.String(64)),
         sa.Column("leaf", _POSITION, nullable=False),
-        sa.Column("held", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("action", name="pk_log_open_actions"),
     )
