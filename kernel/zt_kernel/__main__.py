@@ -1,15 +1,34 @@
-"""`python -m zt_kernel -f CONNECTION_FILE`."""
+"""`python -P -m zt_kernel -f CONNECTION_FILE`."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 from zt_kernel.kernel import ZTKernel  # before ipykernel's application: it turns the debugger off
 
 from ipykernel.kernelapp import IPKernelApp  # isort: skip
 
 
+class ZTKernelApp(IPKernelApp):
+    """Serves one kernel."""
+
+    def init_path(self) -> None:
+        """Lets cells import what lies beside the notebook, as every Python kernel does.
+
+        The interpreter itself started without that (`-P`): a file there must not replace the kernel.
+        """
+        sites = (
+            index
+            for index, entry in enumerate(sys.path)
+            if Path(entry).name in {"site-packages", "dist-packages"}
+        )
+        sys.path.insert(next(sites, len(sys.path)), "")
+
+
 def main() -> None:
     """Runs one kernel until it is shut down."""
-    IPKernelApp.launch_instance(kernel_class=ZTKernel)
+    ZTKernelApp.launch_instance(kernel_class=ZTKernel)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ _NETWORK_COMMANDS = frozenset(
     {"apt", "apt-get", "conda", "curl", "git", "mamba", "nc", "npm", "ping", "pip", "pip3"}
     | {"psql", "rsync", "scp", "ssh", "telnet", "uv", "wget"}
 )
+_TOOL_CELLS = frozenset({"sql", "react"})
 _NETWORK_ERRNO = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT})
 
 
@@ -35,6 +36,12 @@ class ZTShell(ZMQInteractiveShell):
         from zt_kernel.react_magic import ReactMagics  # noqa: PLC0415 - as above
 
         self.register_magics(ZTMagics, ReactMagics)
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+        """An empty tool cell reaches the tool, which says better than IPython what is missing."""
+        if not cell and magic_name in _TOOL_CELLS:
+            cell = "\n"
+        return super().run_cell_magic(magic_name, line, cell)  # type: ignore[no-untyped-call]
 
     def system_piped(self, cmd: str) -> None:
         """`!command`, with one line on why a command that wants the network failed."""
