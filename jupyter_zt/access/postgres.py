@@ -153,8 +153,7 @@ class PostgresAccess:
         settings = settings_of(names.base, self._timeouts, read_only=False)
         async with self._granting, self._admin.connection() as connection:
             self._views = await self._synchronise(connection)
-            columns = {view.base.name: tuple(view.masks) for view in self._views}
-            grants = plan_write(names, facts, columns, self._masks)
+            grants = plan_write(names, facts, self._columns(), self._masks)
             words = [f"USAGE ON SCHEMA {names.base}", *(grant.words(names) for grant in grants)]
             lines = [grant.sql(names) for grant in grants]
             if grants[0].rights[0].startswith("INSERT"):
@@ -168,15 +167,13 @@ class PostgresAccess:
             )
 
     async def check_write(self, facts: Facts) -> None:
-        """Whether `lease_write` could allow this, as far as the views known here go.
+        """Whether a lease could allow this write, so that nobody is asked in vain.
 
         Raises:
-            PermissionDeniedError: No lease allows such a write.
-            ConfigError, TargetError: As `prepare`.
+            PermissionDeniedError, ConfigError, TargetError: As `lease_write`.
         """
         await self._ready()
-        columns = {view.base.name: tuple(view.masks) for view in self._views or ()}
-        plan_write(self.names, facts, columns, self._masks)
+        plan_write(self.names, facts, self._columns(), self._masks)
 
     def masked_reads(self, facts: Facts) -> tuple[ColumnMask, ...]:
         """Masked columns that this write would read in clear, for its reviewer."""
@@ -256,6 +253,9 @@ class PostgresAccess:
             except (TargetError, ConfigError):
                 break
         await self._admin.close()
+
+    def _columns(self) -> dict[str, tuple[str, ...]]:
+        return {view.base.name: tuple(view.masks) for view in self._views or ()}
 
     async def _ready(self) -> None:
         if self._views is None:
