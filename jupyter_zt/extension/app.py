@@ -1,0 +1,122 @@
+"""The server extension: its options, and how it fails closed.
+
+Jupyter Server only logs an extension that fails to load, and serves without it. This one ends the
+server instead: a page without the broker would look the same and guard nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool, Unicode
+from traitlets.config import Config
+
+from jupyter_zt.errors import ConfigError
+from jupyter_zt.extension.broker import Broker
+from jupyter_zt.extension.gateway_client import GatewayClient
+from jupyter_zt.extension.handlers import api_handlers
+from jupyter_zt.extension.people import People
+from jupyter_zt.extension.preconditions import check_gateway_url, check_server, read_broker_secret
+from jupyter_zt.extension.sandbox import set_session_opener
+
+__all__ = ["ZT"]
+
+
+class ZT(ExtensionApp):
+    """Jupyter ZT's broker in a Jupyter server (``c.ZT...``)."""
+
+    name = "zt"
+    load_other_extensions = True
+
+    gateway_url = Unicode(
+        "http://127.0.0.1:8900",
+        config=True,
+        help="Address of the gateway's control API: https, or http on this host.",
+    )
+    broker_secret_file = Unicode(
+        config=True,
+        help="File (mode 0600) with the secret that `broker.secret` in gateway.yaml names.",
+    )
+    recordings_dir = Unicode(
+        config=True,
+        help="Folder of recordings. Kernels see it, and can't write to it. Default: `recordings` "
+        "in the server's root folder.",
+    )
+    allow_unsandboxed = Bool(
+        False,
+        config=True,
+        help="Start kernels where there is no sandbox. They can then reach whatever this server's "
+        "user can; every page and every record says so.",
+    )
+    allow_other_kernels = Bool(
+        False,
+        config=True,
+        help="Allow kernels other than `zt`: neither confined, nor filtered, nor recorded.",
+    )
+
+    _broker: Broker | None = None
+
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Pass on what kernels must know, before the server makes its kernel manager."""
+        super()._link_jupyter_server_extension(serverapp)
+        sandbox: dict[str, Any] = {"recordings_folder": str(self._recordings(serverapp))}
+        if self.broker_secret_file:
+            secret = Path(self.broker_secret_file).expanduser().absolute()
+            known = serverapp.config.SandboxProvisioner.get("protected_paths", [])
+            sandbox["protected_paths"] = [*known, os.fspath(secret)]
+        serverapp.update_config(Config({"SandboxProvisioner": sandbox}))
+        if not self.allow_other_kernels:
+            serverapp.update_config(Config({"KernelSpecManager": {"allowed_kernelspecs": {"zt"}}}))
+
+    def initialize(self) -> None:
+        """Guard the server, or end it."""
+        assert self.serverapp is not None  # noqa: S101 - linked before
+        try:
+            self._broker = self._make_broker(self.serverapp)
+        except ConfigError as error:
+            self.serverapp.log.critical("%s", error.diagnostics())
+            self.serverapp.exit(1)
+        super().initialize()
+
+    def initialize_handlers(self) -> None:
+        """Add the broker's API."""
+        if self._broker is not None:
+            self.handlers.extend(api_handlers(self._broker))
+
+    async def stop_extension(self) -> None:
+        """End all kernels while the gateway can still be told, and seal their recordings."""
+        if self._broker is None or self.serverapp is None:
+            return
+        await self.serverapp.kernel_manager.shutdown_all()
+        await self._broker.end_all()
+        set_session_opener(None)
+
+    def _make_broker(self, server: ServerApp) -> Broker:
+        """The broker, given to everything that asks it.
+
+        Raises:
+            ConfigError: This server can't be guarded as it is configured.
+        """
+        check_server(server)
+        check_gateway_url(self.gateway_url)
+        secret = read_broker_secret(self.broker_secret_file)
+        broker = Broker(
+            gateway=GatewayClient(self.gateway_url, secret),
+            people=People(server.identity_provider),
+            root=Path(server.root_dir),
+            recordings=self._recordings(server),
+            allow_other_kernels=self.allow_other_kernels,
+            allow_unsandboxed=self.allow_unsandboxed,
+            log=server.log,
+        )
+        server.kernel_manager.care = broker
+        set_session_opener(broker)
+        return broker
+
+    def _recordings(self, server: ServerApp) -> Path:
+        folder = self.recordings_dir or os.path.join(server.root_dir, "recordings")  # noqa: PTH118
+        return Path(folder).expanduser().absolute()

@@ -1,0 +1,183 @@
+"""The broker of one Jupyter server: people, kernels and the gateway, brought together.
+
+It answers the server's three questions: who is this (`person`), whose kernel is that (`claim`,
+`check_is_theirs`), and which session does it run in (`open`, `listen`, `closed`, `end`).
+"""
+
+from __future__ import annotations
+
+from logging import Logger, LoggerAdapter
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from jupyter_server.base.call_context import CallContext
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
+from tornado.web import HTTPError
+
+from jupyter_zt.errors import AuthenticationError, UnavailableError
+from jupyter_zt.extension import bubblewrap
+from jupyter_zt.extension.gateway_client import GatewayClient
+from jupyter_zt.extension.kernel_watch import KernelWatch
+from jupyter_zt.extension.sandbox import SandboxState
+from jupyter_zt.extension.sessions import KernelSessions
+from jupyter_zt.model import Human
+
+__all__ = ["Broker", "People"]
+
+_MAX_NOTEBOOK_CHARACTERS: Final = 512
+
+
+class People(Protocol):
+    """Who is logged in, and whose kernels are whose."""
+
+    def person(self, handler: JupyterHandler) -> Human | None:
+        """The person of a request; None when nobody is logged in."""
+
+    async def id_token(self, human_key: str) -> str:
+        """A fresh ID token of a person. Raises `AuthenticationError` without a valid login."""
+
+    def owner(self, kernel_id: str) -> str | None:
+        """`Human.key` of a kernel's owner; None for a kernel that nobody claimed."""
+
+    def claim(self, kernel_id: str, human_key: str) -> None:
+        """From now on the kernel is theirs."""
+
+    def release(self, kernel_id: str) -> None:
+        """The kernel is gone."""
+
+
+class Broker:
+    """What handlers, kernel manager and sandbox need of the extension.
+
+    Args:
+        gateway: The gateway's control API.
+        people: Logins and ownership.
+        root: The server's root folder; notebooks are named relative to it.
+        recordings: Folder of recordings.
+        allow_other_kernels: Whether kernels other than ours may run, unfiltered and unrecorded.
+        allow_unsandboxed: Whether kernels may run without a sandbox where there is none.
+        log: For what the administrator should know.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: GatewayClient,
+        people: People,
+        root: Path,
+        recordings: Path,
+        allow_other_kernels: bool,
+        allow_unsandboxed: bool,
+        log: Logger | LoggerAdapter[Any],
+    ) -> None:
+        self.gateway = gateway
+        self.allow_other_kernels = allow_other_kernels
+        self._accepts_no_sandbox = allow_unsandboxed
+        self._people = people
+        self._root = root
+        self._sessions = KernelSessions(gateway, people.id_token, recordings, log)
+
+    # ------------------------------------------------------------------ people
+
+    def person(self, handler: JupyterHandler) -> Human:
+        """The person of a request. Raises `AuthenticationError` when nobody is logged in."""
+        person = self._people.person(handler)
+        if person is None:
+            raise AuthenticationError("You are not logged in.", hint="Log in again in JupyterLab.")
+        return person
+
+    async def id_token(self, human_key: str) -> str:
+        """A fresh ID token of a person. Raises `AuthenticationError`."""
+        return await self._people.id_token(human_key)
+
+    def recording(self, session: str, owner: str) -> dict[str, str]:
+        """How the recording of one of a person's sessions stands. Raises `NotFoundError`."""
+        return self._sessions.recording(session, owner)
+
+    async def is_unsandboxed(self) -> bool:
+        """Whether kernels run without a sandbox here: every page says so."""
+        if not self._accepts_no_sandbox:
+            return False
+        try:
+            await bubblewrap.probe(bubblewrap.find())
+        except UnavailableError:
+            return True
+        return False
+
+    # ------------------------------------------------------------------ kernels
+
+    def claim(self, kernel_id: str) -> None:
+        """The person of the current request starts this kernel."""
+        person = self._current_person()
+        if person is None:
+            raise HTTPError(403, "A kernel is started by a person who is logged in.")
+        self._people.claim(kernel_id, person.key)
+
+    def check_is_theirs(self, kernel_id: str) -> None:
+        """A person acts on their own kernels only. The server itself (culling, its end) may."""
+        person = self._current_person()
+        owner = self._people.owner(kernel_id)
+        if person is not None and owner is not None and owner != person.key:
+            raise HTTPError(404, f"Kernel does not exist: {kernel_id}")
+
+    def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
+        """The kernel runs: hear what it publishes."""
+        self._sessions.listen(kernel_id, kernel)
+
+    def watch(self, kernel_id: str) -> KernelWatch | None:
+        """The broker's ear at a kernel."""
+        return self._sessions.watch(kernel_id)
+
+    async def end(self, kernel_id: str) -> None:
+        """The kernel is gone for good: seal its session."""
+        await self._sessions.end(kernel_id)
+        self._people.release(kernel_id)
+
+    async def end_all(self) -> None:
+        """The server stops."""
+        await self._sessions.end_all()
+        await self.gateway.close()
+
+    # ------------------------------------------------------------------ for the sandbox
+
+    async def open(self, kernel_id: str, notebook: str, sandbox_state: SandboxState) -> Path:
+        """The folder of the session's socket (`SessionOpener`).
+
+        Raises:
+            ZTError: Nobody claimed the kernel, or the gateway or the login is not there.
+        """
+        owner = self._people.owner(kernel_id)
+        if owner is None:
+            raise UnavailableError("This kernel belongs to nobody.", code="no_owner")
+        sandbox = {"state": sandbox_state.state, "detail": sandbox_state.detail[:512]}
+        opened = await self._sessions.open(kernel_id, owner, self._api_path(notebook), sandbox)
+        return Path(opened.socket).parent
+
+    async def closed(self, kernel_id: str, restart: bool) -> None:  # noqa: FBT001 - Jupyter's word
+        """The kernel's process has ended (`SessionOpener`)."""
+        if restart:
+            self._sessions.restarted(kernel_id)
+        else:
+            await self._sessions.end(kernel_id)
+
+    # ------------------------------------------------------------------ inside
+
+    def _current_person(self) -> Human | None:
+        """The person of the request under way.
+
+        A task outlives the request that started it and keeps its context (culling, automatic
+        restarts): a request that is answered is nobody's any more.
+        """
+        handler = CallContext.get(CallContext.JUPYTER_HANDLER)
+        if handler is None or handler._finished:  # noqa: SLF001 - tornado has no public word for it
+            return None
+        return self._people.person(handler)
+
+    def _api_path(self, notebook: str) -> str:
+        """A notebook's path relative to the server's root, as people know it."""
+        path = Path(notebook)
+        if path.is_absolute() and path.is_relative_to(self._root):
+            path = path.relative_to(self._root)
+        name = path.as_posix() if not path.is_absolute() else path.name
+        return "" if name == "." else name[-_MAX_NOTEBOOK_CHARACTERS:]

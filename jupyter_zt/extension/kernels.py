@@ -1,0 +1,157 @@
+"""The server's kernels, as the broker sees them: which may start, whose they are, their end.
+
+Set for the whole server as ``c.ServerApp.kernel_manager_class``. What a kernel is, is decided here,
+by the server: neither a request's body nor the page is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid4
+
+from jupyter_server.services.kernels.kernelmanager import (
+    AsyncMappingKernelManager,
+    ServerKernelManager,
+)
+from tornado.web import HTTPError
+
+from jupyter_zt.extension.kernel_watch import KernelWatch
+
+__all__ = ["KERNEL_NAME", "KernelCare", "ZTKernelManager"]
+
+KERNEL_NAME: Final = "zt"
+_PROVISIONER_NAME: Final = "zt-sandbox"
+
+
+class KernelCare(Protocol):
+    """What the broker does for kernels."""
+
+    allow_other_kernels: bool
+
+    def claim(self, kernel_id: str) -> None:
+        """A person starts this kernel. Raises `HTTPError` when nobody is logged in."""
+
+    def check_is_theirs(self, kernel_id: str) -> None:
+        """Raise `HTTPError` when a person acts who is not the kernel's owner."""
+
+    def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
+        """The kernel runs."""
+
+    def watch(self, kernel_id: str) -> KernelWatch | None:
+        """The broker's ear at it."""
+
+    async def end(self, kernel_id: str) -> None:
+        """It is gone for good."""
+
+
+class ZTKernelManager(AsyncMappingKernelManager):
+    """Starts, restarts and stops kernels as the stock manager does, in the broker's care."""
+
+    care: KernelCare | None = None
+
+    def is_confined(self, kernel_id: str) -> bool:
+        """Whether the broker filters and records this kernel. A kernel that is not there is."""
+        kernel = self._kernels.get(kernel_id)
+        return kernel is None or kernel.kernel_name == KERNEL_NAME
+
+    def watch(self, kernel_id: str) -> KernelWatch | None:
+        """The broker's ear at a kernel; None when it has none."""
+        return self.care.watch(kernel_id) if self.care else None
+
+    async def _async_start_kernel(  # type: ignore[override]
+        self, *, kernel_id: str | None = None, path: Any = None, **kwargs: Any
+    ) -> str:
+        """Start a kernel for the person whose request this is.
+
+        Raises:
+            HTTPError: 403 for a kernel that is not allowed or not theirs, 400 for a bad id, 503
+            without the broker.
+        """
+        if kernel_id is not None and kernel_id in self:
+            self._care().check_is_theirs(kernel_id)
+            return kernel_id
+        kernel_id = self._new_id(kernel_id)
+        name = kwargs.get("kernel_name") or self.default_kernel_name
+        if not self._is_allowed(name):
+            raise HTTPError(
+                403,
+                f"Only the kernel {KERNEL_NAME!r} may run here (c.ZT.allow_other_kernels is off).",
+            )
+        care = self._care()
+        care.claim(kernel_id)
+        try:
+            started: str = await super()._async_start_kernel(
+                kernel_id=kernel_id, path=path, **{**kwargs, "kernel_name": name}
+            )
+        except BaseException:
+            await care.end(kernel_id)
+            raise
+        return started
+
+    start_kernel = _async_start_kernel  # type: ignore[assignment]
+
+    async def _async_restart_kernel(self, kernel_id: str, now: bool = False) -> Any:  # noqa: FBT001, FBT002
+        self._care().check_is_theirs(kernel_id)
+        restarted = await super()._async_restart_kernel(kernel_id, now=now)
+        self._listen(kernel_id)
+        return restarted
+
+    restart_kernel = _async_restart_kernel  # type: ignore[assignment]
+
+    async def _async_shutdown_kernel(  # noqa: ANN202
+        self,
+        kernel_id: str,
+        now: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
+        restart: bool = False,  # noqa: FBT001, FBT002
+    ):
+        self._care().check_is_theirs(kernel_id)
+        try:
+            return await super()._async_shutdown_kernel(kernel_id, now=now, restart=restart)
+        finally:
+            if not restart:
+                await self._care().end(kernel_id)
+
+    shutdown_kernel = _async_shutdown_kernel  # type: ignore[assignment]
+
+    def interrupt_kernel(self, kernel_id: str) -> Any:
+        """Interrupt a kernel of the person whose request this is."""
+        self._care().check_is_theirs(kernel_id)
+        return super().interrupt_kernel(kernel_id)
+
+    def start_watching_activity(self, kernel_id: str) -> None:
+        """The kernel runs: the broker listens."""
+        super().start_watching_activity(kernel_id)
+        self._listen(kernel_id)
+
+    def _listen(self, kernel_id: str) -> None:
+        care = self._care()
+        if self.is_confined(kernel_id) and care.watch(kernel_id) is None:
+            care.listen(kernel_id, self.get_kernel(kernel_id))
+
+    def _handle_kernel_died(self, kernel_id: str) -> None:
+        super()._handle_kernel_died(kernel_id)
+        self._ending = asyncio.ensure_future(self._care().end(kernel_id))
+
+    def _care(self) -> KernelCare:
+        if self.care is None:
+            raise HTTPError(503, "Jupyter ZT's server extension is not loaded, so no kernel runs.")
+        return self.care
+
+    def _is_allowed(self, name: str) -> bool:
+        """Whether this kernelspec may run: ours with our sandbox, or any where that is allowed."""
+        if name != KERNEL_NAME:
+            return self._care().allow_other_kernels
+        metadata = self.kernel_spec_manager.get_kernel_spec(name).metadata
+        provisioner = metadata.get("kernel_provisioner", {}).get("provisioner_name")
+        return bool(provisioner == _PROVISIONER_NAME)
+
+    @staticmethod
+    def _new_id(proposed: str | None) -> str:
+        """A client may choose an id, but only a UUID: it becomes part of file names."""
+        if proposed is None:
+            return str(uuid4())
+        try:
+            return str(UUID(proposed))
+        except ValueError as error:
+            raise HTTPError(400, "A kernel id is a UUID.") from error

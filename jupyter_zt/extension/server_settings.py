@@ -1,0 +1,66 @@
+"""The server-level settings that Jupyter ZT rests on.
+
+The one documented line of ``jupyter_server_config.py``::
+
+    from jupyter_zt.extension import configure; configure(c)
+
+The wheel sets none of them by itself: an installed package must not take over the login of a server
+whose administrator has not asked for it. A server with the extension but without these settings
+does not start (`jupyter_zt.extension.preconditions`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["CONFIGURE_LINE", "configure"]
+
+CONFIGURE_LINE: Final = "from jupyter_zt.extension import configure; configure(c)"
+
+# JupyterLab does not start without 'unsafe-eval'. Scripts come from the server's own files only.
+_CONTENT_SECURITY_POLICY: Final = (
+    "frame-ancestors 'self'; script-src 'self' 'unsafe-eval'; object-src 'none'; base-uri 'none'"
+)
+
+
+def configure(c: Any) -> None:
+    """Set every server-level option that Jupyter ZT needs.
+
+    Args:
+        c: The configuration object of a Jupyter configuration file (``get_config()``). Settings
+            made after this call win; those that would open a path make the server refuse to start.
+    """
+    extension = "jupyter_zt.extension"
+    # (1) Who is asking: OpenID Connect only, each request authenticated and authorized.
+    c.ServerApp.identity_provider_class = f"{extension}.identity_provider.ZTIdentityProvider"
+    c.ServerApp.authorizer_class = f"{extension}.authorizer.ZTAuthorizer"
+    c.ServerApp.allow_unauthenticated_access = False
+    c.ServerApp.disable_check_xsrf = False
+    c.IdentityProvider.token = ""
+
+    # (2) What runs: our kernel, in its sandbox, on its own sockets. No other way to run code.
+    c.ServerApp.kernel_manager_class = f"{extension}.kernels.ZTKernelManager"
+    c.AsyncMappingKernelManager.default_kernel_name = "zt"
+    c.KernelSpecManager.ensure_native_kernel = False
+    c.KernelManager.transport = "ipc"
+    c.ServerApp.allow_external_kernels = False
+    c.ServerApp.terminals_enabled = False
+    # Language servers and the extension manager run programs beside the sandbox, not in it.
+    c.ServerApp.jpserver_extensions.update({"jupyter_lsp": False})
+    c.LabApp.extension_manager = "readonly"
+
+    # (3) What the page is shown, and what may act in it.
+    c.ServerApp.kernel_websocket_connection_class = f"{extension}.websocket.ZTWebsocketConnection"
+    c.FileContentsManager.files_handler_class = f"{extension}.files.InertFilesHandler"
+    headers = {
+        "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    settings = c.ServerApp.get("tornado_settings", {})
+    headers = settings.get("headers", {}) | headers
+    c.ServerApp.tornado_settings = {**settings, "headers": headers}
+
+    # (4) Without the extension there is no server: a failure to load it is not only logged.
+    c.ServerApp.jpserver_extensions.update({"jupyter_zt": True})
+    c.ServerApp.reraise_server_extension_failures = True

@@ -1,0 +1,169 @@
+"""One gateway session per kernel, for the person who started it, from its start to its seal.
+
+The attestation secret of a session lives here, in memory, and nowhere else. A session lives as long
+as its person is logged in: it is renewed with a fresh ID token before it expires, and is not once
+the person has logged out. A restart of the kernel keeps the session, its recording and its owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from logging import Logger, LoggerAdapter
+from pathlib import Path
+from typing import Any, Final
+
+from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
+
+from jupyter_zt.errors import NotFoundError, UnavailableError, ZTError
+from jupyter_zt.extension.gateway_client import GatewayClient, OpenedSession
+from jupyter_zt.extension.journal import KernelJournal
+from jupyter_zt.extension.kernel_watch import KernelWatch
+from jupyter_zt.extension.message_filter import DEFAULT_MAX_OUTPUT_BYTES, from_kernel
+from jupyter_zt.extension.recorder import SessionRecorder
+from jupyter_zt.extension.recording_file import RecordingFile
+
+__all__ = ["SEAL_TIMEOUT_SECONDS", "KernelSessions"]
+
+SEAL_TIMEOUT_SECONDS: Final = 10.0
+_RENEW_MARGIN_SECONDS: Final = 60.0
+_RENEW_PAUSE_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class _KernelSession:
+    """What the broker keeps of one kernel."""
+
+    owner: str
+    opened: OpenedSession
+    expires_at: datetime
+    recorder: SessionRecorder
+    renewing: asyncio.Task[None] | None = None
+    watch: KernelWatch | None = None
+
+
+class KernelSessions:
+    """The gateway sessions of this server's kernels.
+
+    Args:
+        gateway: Where sessions are.
+        id_token: A fresh ID token of a person (`Human.key`); raises `AuthenticationError` when
+            there is no login.
+        recordings: Folder of recordings.
+        log: For what the administrator should know.
+    """
+
+    def __init__(
+        self,
+        gateway: GatewayClient,
+        id_token: Callable[[str], Awaitable[str]],
+        recordings: Path,
+        log: Logger | LoggerAdapter[Any],
+    ) -> None:
+        self._gateway = gateway
+        self._id_token = id_token
+        self._recordings = recordings
+        self._log = log
+        self._kernels: dict[str, _KernelSession] = {}
+        self._sealing: dict[asyncio.Task[None], SessionRecorder] = {}
+
+    async def open(
+        self, kernel_id: str, owner: str, notebook: str, sandbox: dict[str, str]
+    ) -> OpenedSession:
+        """The session of a kernel that is about to start, or to start again.
+
+        Args:
+            kernel_id: The server's id of the kernel.
+            owner: `Human.key` of the person who starts it.
+            notebook: Path of its notebook, relative to the server's root; "" for none.
+            sandbox: ``state`` and ``detail``, as the gateway takes them.
+
+        Raises:
+            ZTError: The gateway or the person's login is not there, so the kernel can't start.
+        """
+        kept = self._kernels.get(kernel_id)
+        if kept is not None:
+            return kept.opened
+        opened = await self._gateway.open_session(
+            await self._id_token(owner), notebook=notebook, kernel=kernel_id, sandbox=sandbox
+        )
+        file = RecordingFile(self._recordings, notebook, opened.id)
+        recorder = SessionRecorder(self._gateway, opened, file, self._log)
+        kept = _KernelSession(owner, opened, opened.expires_at, recorder)
+        kept.renewing = asyncio.create_task(self._keep_renewed(kept))
+        self._kernels[kernel_id] = kept
+        return opened
+
+    def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
+        """The kernel runs: hear what it publishes from now on."""
+        kept = self._kernels.get(kernel_id)
+        if kept is None:
+            raise UnavailableError("The kernel has no session.", code="no_session")
+        if kept.watch is None:
+            journal = KernelJournal(from_kernel, DEFAULT_MAX_OUTPUT_BYTES)
+            kept.watch = KernelWatch(kernel, journal, kept.recorder.add, self._log)
+
+    def watch(self, kernel_id: str) -> KernelWatch | None:
+        """The broker's ear at a kernel, while it has one."""
+        kept = self._kernels.get(kernel_id)
+        return kept.watch if kept else None
+
+    def restarted(self, kernel_id: str) -> None:
+        """The kernel's process was replaced."""
+        watch = self.watch(kernel_id)
+        if watch is not None:
+            watch.restarted()
+
+    def recording(self, session: str, owner: str) -> dict[str, str]:
+        """How the recording of one of this person's sessions stands.
+
+        Raises:
+            NotFoundError: The session is not one of theirs, on this server.
+        """
+        for kept in self._kernels.values():
+            if kept.opened.id == session and kept.owner == owner:
+                return {
+                    "recording": kept.recorder.state,
+                    "recording_file": kept.recorder.file_name,
+                }
+        msg = "There is no such session."
+        raise NotFoundError(msg)
+
+    async def end(self, kernel_id: str) -> None:
+        """The kernel is gone for good: record what is left, and seal."""
+        kept = self._kernels.pop(kernel_id, None)
+        if kept is None:
+            return
+        if kept.renewing is not None:
+            kept.renewing.cancel()
+        if kept.watch is not None:
+            kept.watch.close()
+        sealing = asyncio.create_task(kept.recorder.seal())
+        self._sealing[sealing] = kept.recorder
+        sealing.add_done_callback(self._sealed)
+        # The gateway may be away: then the sealing goes on after the kernel's shutdown is answered.
+        await asyncio.wait({sealing}, timeout=SEAL_TIMEOUT_SECONDS)
+
+    def _sealed(self, sealing: asyncio.Task[None]) -> None:
+        self._sealing.pop(sealing).stop()
+
+    async def end_all(self) -> None:
+        """The server stops: seal what can be sealed in time."""
+        await asyncio.gather(*(self.end(kernel_id) for kernel_id in list(self._kernels)))
+        for sealing, recorder in list(self._sealing.items()):
+            sealing.cancel()
+            self._log.error("%s is not sealed: it verifies as INCOMPLETE", recorder.file_name)
+
+    async def _keep_renewed(self, kept: _KernelSession) -> None:
+        """Renew well before the session expires, for as long as its person is logged in."""
+        while True:
+            left = (kept.expires_at - datetime.now(UTC)).total_seconds()
+            early = max(_RENEW_MARGIN_SECONDS, left / 2)
+            await asyncio.sleep(max(left - early, _RENEW_PAUSE_SECONDS))
+            try:
+                token = await self._id_token(kept.owner)
+                kept.expires_at = await self._gateway.renew(kept.opened, token)
+            except ZTError as error:
+                self._log.warning("Session %s is not renewed: %s", kept.opened.id, error)
