@@ -19,7 +19,6 @@ from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.broker import Broker
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.handlers import api_handlers
-from jupyter_zt.extension.people import People
 from jupyter_zt.extension.preconditions import check_gateway_url, check_server, read_broker_secret
 from jupyter_zt.extension.sandbox import set_session_opener
 
@@ -106,14 +105,15 @@ class ZT(ExtensionApp):
         secret = read_broker_secret(self.broker_secret_file)
         broker = Broker(
             gateway=GatewayClient(self.gateway_url, secret),
-            people=People(server.identity_provider),
+            people=server.identity_provider,
             root=Path(server.root_dir),
             recordings=self._recordings(server),
             allow_other_kernels=self.allow_other_kernels,
             allow_unsandboxed=self.allow_unsandboxed,
             log=server.log,
         )
-        server.kernel_manager.care = broker
+        kernels: Any = server.kernel_manager
+        kernels.care = broker
         set_session_opener(broker)
         return broker
 

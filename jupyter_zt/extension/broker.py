@@ -1,7 +1,7 @@
 """The broker of one Jupyter server: people, kernels and the gateway, brought together.
 
-It answers the server's three questions: who is this (`person`), whose kernel is that (`claim`,
-`check_is_theirs`), and which session does it run in (`open`, `listen`, `closed`, `end`).
+It answers the server's three questions: who is this (`person`), whose kernel will that be
+(`claim`), and which session does it run in (`open`, `listen`, `closed`, `end`).
 """
 
 from __future__ import annotations
@@ -109,17 +109,11 @@ class Broker:
 
     def claim(self, kernel_id: str) -> None:
         """The person of the current request starts this kernel."""
-        person = self._current_person()
+        handler = CallContext.get(CallContext.JUPYTER_HANDLER)
+        person = self._people.person(handler) if handler is not None else None
         if person is None:
             raise HTTPError(403, "A kernel is started by a person who is logged in.")
         self._people.claim(kernel_id, person.key)
-
-    def check_is_theirs(self, kernel_id: str) -> None:
-        """A person acts on their own kernels only. The server itself (culling, its end) may."""
-        person = self._current_person()
-        owner = self._people.owner(kernel_id)
-        if person is not None and owner is not None and owner != person.key:
-            raise HTTPError(404, f"Kernel does not exist: {kernel_id}")
 
     def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
         """The kernel runs: hear what it publishes."""
@@ -162,17 +156,6 @@ class Broker:
             await self._sessions.end(kernel_id)
 
     # ------------------------------------------------------------------ inside
-
-    def _current_person(self) -> Human | None:
-        """The person of the request under way.
-
-        A task outlives the request that started it and keeps its context (culling, automatic
-        restarts): a request that is answered is nobody's any more.
-        """
-        handler = CallContext.get(CallContext.JUPYTER_HANDLER)
-        if handler is None or handler._finished:  # noqa: SLF001 - tornado has no public word for it
-            return None
-        return self._people.person(handler)
 
     def _api_path(self, notebook: str) -> str:
         """A notebook's path relative to the server's root, as people know it."""

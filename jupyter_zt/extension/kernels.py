@@ -10,13 +10,12 @@ import asyncio
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
-from jupyter_server.services.kernels.kernelmanager import (
-    AsyncMappingKernelManager,
-    ServerKernelManager,
-)
+from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from tornado.web import HTTPError
 
+from jupyter_zt.extension import ownership
 from jupyter_zt.extension.kernel_watch import KernelWatch
+from jupyter_zt.extension.own_kernels import OwnKernels
 
 __all__ = ["KERNEL_NAME", "KernelCare", "ZTKernelManager"]
 
@@ -32,9 +31,6 @@ class KernelCare(Protocol):
     def claim(self, kernel_id: str) -> None:
         """A person starts this kernel. Raises `HTTPError` when nobody is logged in."""
 
-    def check_is_theirs(self, kernel_id: str) -> None:
-        """Raise `HTTPError` when a person acts who is not the kernel's owner."""
-
     def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
         """The kernel runs."""
 
@@ -45,7 +41,7 @@ class KernelCare(Protocol):
         """It is gone for good."""
 
 
-class ZTKernelManager(AsyncMappingKernelManager):
+class ZTKernelManager(OwnKernels):
     """Starts, restarts and stops kernels as the stock manager does, in the broker's care."""
 
     care: KernelCare | None = None
@@ -69,7 +65,7 @@ class ZTKernelManager(AsyncMappingKernelManager):
             without the broker.
         """
         if kernel_id is not None and kernel_id in self:
-            self._care().check_is_theirs(kernel_id)
+            _check_is_theirs(kernel_id)
             return kernel_id
         kernel_id = self._new_id(kernel_id)
         name = kwargs.get("kernel_name") or self.default_kernel_name
@@ -92,7 +88,7 @@ class ZTKernelManager(AsyncMappingKernelManager):
     start_kernel = _async_start_kernel  # type: ignore[assignment]
 
     async def _async_restart_kernel(self, kernel_id: str, now: bool = False) -> Any:  # noqa: FBT001, FBT002
-        self._care().check_is_theirs(kernel_id)
+        _check_is_theirs(kernel_id)
         restarted = await super()._async_restart_kernel(kernel_id, now=now)
         self._listen(kernel_id)
         return restarted
@@ -105,7 +101,7 @@ class ZTKernelManager(AsyncMappingKernelManager):
         now: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
         restart: bool = False,  # noqa: FBT001, FBT002
     ):
-        self._care().check_is_theirs(kernel_id)
+        _check_is_theirs(kernel_id)
         try:
             return await super()._async_shutdown_kernel(kernel_id, now=now, restart=restart)
         finally:
@@ -116,7 +112,7 @@ class ZTKernelManager(AsyncMappingKernelManager):
 
     def interrupt_kernel(self, kernel_id: str) -> Any:
         """Interrupt a kernel of the person whose request this is."""
-        self._care().check_is_theirs(kernel_id)
+        _check_is_theirs(kernel_id)
         return super().interrupt_kernel(kernel_id)
 
     def start_watching_activity(self, kernel_id: str) -> None:
@@ -155,3 +151,13 @@ class ZTKernelManager(AsyncMappingKernelManager):
             return str(UUID(proposed))
         except ValueError as error:
             raise HTTPError(400, "A kernel id is a UUID.") from error
+
+
+def _check_is_theirs(kernel_id: str) -> None:
+    """A person acts on their own kernels only; the server itself (culling, its end) on all.
+
+    Raises:
+        HTTPError: 404, as for a kernel that is not there.
+    """
+    if not ownership.may_see(kernel_id):
+        raise HTTPError(404, f"Kernel does not exist: {kernel_id}")

@@ -13,6 +13,7 @@ from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.authorizer import ZTAuthorizer
 from jupyter_zt.extension.identity_provider import ZTIdentityProvider
 from jupyter_zt.extension.kernels import ZTKernelManager
+from jupyter_zt.extension.own_kernels import ZTSessionManager
 from jupyter_zt.extension.server_settings import CONFIGURE_LINE
 from jupyter_zt.extension.websocket import ZTWebsocketConnection
 
@@ -51,6 +52,9 @@ def _requirements(server: ServerApp) -> dict[str, bool]:
         ),
         "c.ServerApp.kernel_manager_class is not ZTKernelManager": isinstance(
             server.kernel_manager, ZTKernelManager
+        ),
+        "c.ServerApp.session_manager_class is not ZTSessionManager": isinstance(
+            server.session_manager, ZTSessionManager
         ),
         "c.ServerApp.kernel_websocket_connection_class is not ZTWebsocketConnection": issubclass(
             websocket, ZTWebsocketConnection
