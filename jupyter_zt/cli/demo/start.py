@@ -29,8 +29,8 @@ Open {url}/lab/tree/tour.ipynb
   1. Log in as analyst (the password is the name) and run the tour from the top.
   2. The UPDATE waits. Open the same address in a private window, log in as reviewer,
      and approve it in the panel on the right. The cell goes on by itself.
-  3. Shut the kernel down: the recording beside the notebook is sealed. Check it with
-     jupyter zt verify {recording}
+  3. Shut the kernel down: the recording, in the folder recordings, is sealed. Check it with
+     jupyter zt verify {recordings}/tour.*.zt.ipynb
 
 Accounts: analyst, analyst2, reviewer, auditor, admin. Ctrl-C stops everything.
 """
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
             allow_unsandboxed=arguments.allow_unsandboxed,
         )
         start(layout, children, plan, log_statements=arguments.log_statements)
-        print(TO_TRY.format(url=plan.url("jupyter"), recording=layout.work / "tour.zt.ipynb"))
+        print(TO_TRY.format(url=plan.url("jupyter"), recordings=layout.work / "recordings"))
         if opener is not None:
             opener(f"{plan.url('jupyter')}/lab/tree/tour.ipynb")
         children.watch()
@@ -126,10 +126,10 @@ def start(layout: Layout, children: Children, plan: Plan, *, log_statements: boo
     children.wait_ready("PostgreSQL", 30)
     steps.say("PostgreSQL", f"127.0.0.1:{plan.ports['postgres']}")
     _fill_shop(postgres, steps)
-    children.wait_ready("logins", 20)
-    steps.say("logins", f"{plan.url('identity')} (demo accounts)")
     children.start(_gateway(layout, plan))
     children.start(_jupyter(layout, plan))
+    children.wait_ready("logins", 30)
+    steps.say("logins", f"{plan.url('identity')} (demo accounts)")
     if plan.with_model:
         children.wait_ready("language model", 60)
         steps.say("language model", f"{model.NAME} (tiny: it proves the loop, not the wit)")
