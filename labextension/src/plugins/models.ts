@@ -21,10 +21,10 @@ export const modelsPlugin: JupyterFrontEndPlugin<Models> = {
       session.refresh();
     });
     // When one of the two learns that the gateway is back, or gone, the other asks as well.
-    let failed = false;
+    let kind = inbox.failure?.kind;
     inbox.changed.connect(() => {
-      if (failed !== (inbox.failure !== null)) {
-        failed = !failed;
+      if (kind !== inbox.failure?.kind) {
+        kind = inbox.failure?.kind;
         session.refresh();
       }
     });

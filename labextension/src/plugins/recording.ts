@@ -41,11 +41,11 @@ class RecordingLabel
   createNew(
     widget: IDocumentWidget,
     context: DocumentRegistry.IContext<DocumentRegistry.IModel>
-  ): IDisposable | void {
-    if (!context.path.toLowerCase().endsWith(EXTENSION)) {
-      return;
-    }
+  ): IDisposable {
     const label = new Widget();
+    if (!context.path.toLowerCase().endsWith(EXTENSION)) {
+      return label;
+    }
     label.addClass(LABEL_CLASS);
     label.node.textContent = this.trans.__('Recording');
     label.node.title = this.trans.__(

@@ -116,7 +116,7 @@ export function heldCard(data: unknown, nowMs: number, trans: Catalogue): HTMLEl
   }
   card.append(title);
   const reasons = textsIn(approval.reasons);
-  if (state === 'waiting' && reasons.length > 0) {
+  if (state === 'waiting' && !over && reasons.length > 0) {
     card.append(
       element(
         'ul',

@@ -30,11 +30,17 @@ const FOOTER_CLASS = 'jp-ZT-Result-footer';
 /** A line of the footer that asks for attention. */
 const WARNING_CLASS = 'jp-mod-warn';
 
+interface Mask {
+  kind: string;
+  /** What the column holds; "" when the kernel does not say. */
+  tag: string;
+}
+
 interface Column {
   name: string;
   type: string;
   /** Null when shown in clear. */
-  mask: { kind: string; tag: string } | null;
+  mask: Mask | null;
 }
 
 /** Shows one result. */
@@ -166,19 +172,28 @@ function shortType(type: string): string {
     .replace(/^dictionary<.*$/, 'category');
 }
 
-/** What was done to a column: `redact: e-mail`. */
-function maskWords(mask: { kind: string; tag: string }, trans: Catalogue): string {
-  const kinds: Record<string, string> = {
+/** What a kind of mask does to a value, in a word. */
+function kindWord(kind: string, trans: Catalogue): string {
+  const words: Record<string, string> = {
     hide: trans.__('hidden'),
     redact: trans.__('redacted'),
     partial: trans.__('shown in part'),
     pseudonym: trans.__('pseudonym'),
     bucket: trans.__('range')
   };
-  const kind = kinds[mask.kind] ?? mask.kind;
+  return words[kind] ?? kind;
+}
+
+/** What was done to a column and why, for its header. */
+function maskWords(mask: Mask, trans: Catalogue): string {
+  const kind = kindWord(mask.kind, trans);
   return mask.tag === ''
     ? trans.__('Masked: %1', kind)
-    : trans.__('Masked: %1, because it is classified as %2', kind, mask.tag.replaceAll('_', ' '));
+    : trans.__('Masked: %1, because it is classified as %2', kind, tagWord(mask));
+}
+
+function tagWord(mask: Mask): string {
+  return mask.tag.replaceAll('_', ' ');
 }
 
 function footer(
@@ -215,8 +230,8 @@ function footer(
   node.append(line);
   const masked = columns.filter(column => column.mask !== null);
   if (masked.length > 0) {
-    const words = masked.map(
-      ({ name, mask }) => `${name} (${[mask?.kind, mask?.tag.replaceAll('_', ' ')].filter(Boolean).join(', ')})`
+    const words = masked.map(({ name, mask }) =>
+      mask === null ? name : `${name} ${kindWord(mask.kind, trans)} (${tagWord(mask)})`
     );
     node.append(
       element(

@@ -38,16 +38,19 @@ interface Props {
 /** A request that is not decided. */
 export function Card({ approval, desk, commands, nowMs, trans }: Props): React.ReactElement {
   const open = desk.selected === approval.id;
+  const reading = desk.step === 'reading';
   const head = React.useRef<HTMLButtonElement>(null);
   const body = React.useId();
   React.useEffect(() => {
-    // Follow the keyboard, but never take the focus from elsewhere.
+    // Follow the keyboard and the steps, but never take the focus from elsewhere. The body has it
+    // when the button that had it is gone.
     const list = head.current?.closest('.jp-ZT-Approvals');
-    if (open && list?.contains(document.activeElement)) {
+    const focused = document.activeElement;
+    if (open && reading && (focused === document.body || list?.contains(focused))) {
       head.current?.focus({ preventScroll: true });
       head.current?.scrollIntoView({ block: 'nearest' });
     }
-  }, [open]);
+  }, [open, reading]);
   return (
     <li className={open ? `${CARD_CLASS} jp-mod-selected` : CARD_CLASS}>
       <button
@@ -76,7 +79,7 @@ export function Card({ approval, desk, commands, nowMs, trans }: Props): React.R
             <>
               <Detail approval={desk.detail} trans={trans} />
               <Decision
-                key={`${desk.detail.digest} ${desk.step === 'reading'}`}
+                key={`${desk.detail.digest} ${String(reading)}`}
                 desk={desk}
                 detail={desk.detail}
                 commands={commands}
@@ -125,17 +128,15 @@ export function DecidedCard(props: {
           <span className={TITLE_CLASS}>
             <span className={`${CHIP_CLASS} jp-mod-${tone}`}>{label}</span>
             <strong>{approval.connection}</strong>
-            <span className={META_CLASS}>
-              {verbOf(approval.facts)} · {approval.requester.name}
-            </span>
+          </span>
+          <code className={PREVIEW_CLASS}>{approval.command.slice(0, 200)}</code>
+          <span className={META_CLASS}>
+            {[approval.requester.name, ...approval.votes.map(vote => voteWords(vote, trans))].join(
+              ' · '
+            )}
           </span>
         </summary>
         <Command command={approval.command} label={trans.__('Command')} trans={trans} />
-        {approval.votes.map(vote => (
-          <p key={vote.name} className={META_CLASS}>
-            {voteWords(vote, trans)}
-          </p>
-        ))}
       </details>
     </li>
   );

@@ -49,7 +49,8 @@ export function Decision(props: Props): React.ReactElement | null {
         <button
           key={id}
           type="button"
-          className={`jp-mod-styled ${id === CommandIds.approve ? 'jp-mod-accept' : 'jp-mod-reject'}`}
+          className={`jp-mod-styled ${id === CommandIds.approve ? 'jp-mod-accept' : 'jp-mod-warn'}`}
+          disabled={!commands.isEnabled(id)}
           title={commands.caption(id)}
           onClick={() => void commands.execute(id)}
         >
@@ -69,7 +70,8 @@ function Confirm({ desk, detail, commands, trans }: Props): React.ReactElement {
   const sending = desk.step === 'sending';
   const ready = !sending && (!denies || reason.trim() !== '');
   React.useEffect(() => {
-    (denies ? text.current : safe.current)?.focus();
+    (denies ? text.current : safe.current)?.focus({ preventScroll: true });
+    safe.current?.scrollIntoView({ block: 'nearest' });
   }, [denies]);
   const answer = (event: React.SyntheticEvent): void => {
     if (event.nativeEvent.isTrusted && ready) {
@@ -127,7 +129,7 @@ function Confirm({ desk, detail, commands, trans }: Props): React.ReactElement {
         </button>
         <button
           type="button"
-          className={`jp-mod-styled ${denies ? 'jp-mod-reject' : 'jp-mod-accept'}`}
+          className={`jp-mod-styled ${denies ? 'jp-mod-warn' : 'jp-mod-accept'}`}
           disabled={!ready}
           onClick={answer}
         >

@@ -57,26 +57,9 @@ export class Desk {
   }
 
   /** Opens a request, or closes the open one when `id` is "". */
-  async select(id: string): Promise<void> {
-    this._selected = id;
-    this._detail = null;
-    this._step = 'reading';
-    this._failure = null;
-    this._changed.emit();
-    if (id === '') {
-      return;
-    }
-    try {
-      const detail = await this.inbox.api.approval(id);
-      if (this._selected === id) {
-        this._detail = detail;
-      }
-    } catch (error) {
-      if (this._selected === id) {
-        this._failure = failureOf(error);
-      }
-    }
-    this._changed.emit();
+  select(id: string): Promise<void> {
+    this._notice = null;
+    return this._open(id);
   }
 
   /**
@@ -97,7 +80,12 @@ export class Desk {
 
   /** Whether the open request waits for this person's decision. */
   get canDecide(): boolean {
-    return this._detail !== null && decidable(this._detail) && this._step !== 'sending';
+    return (
+      this._detail !== null &&
+      decidable(this._detail) &&
+      this._step !== 'sending' &&
+      this.inbox.failure === null
+    );
   }
 
   /** First step: asks to confirm. Decides nothing. */
@@ -144,12 +132,34 @@ export class Desk {
       this._detail = null;
       this._notice = { kind: 'decided', approval: after, approved: approve };
       this.inbox.take(after);
-      await this.select(following);
+      await this._open(following);
     } catch (error) {
       this._step = asked;
       this._failure = failureOf(error);
       this._changed.emit();
     }
+  }
+
+  private async _open(id: string): Promise<void> {
+    this._selected = id;
+    this._detail = null;
+    this._step = 'reading';
+    this._failure = null;
+    this._changed.emit();
+    if (id === '') {
+      return;
+    }
+    try {
+      const detail = await this.inbox.api.approval(id);
+      if (this._selected === id) {
+        this._detail = detail;
+      }
+    } catch (error) {
+      if (this._selected === id) {
+        this._failure = failureOf(error);
+      }
+    }
+    this._changed.emit();
   }
 
   private _onInboxChanged(): void {
@@ -158,13 +168,13 @@ export class Desk {
       return;
     }
     if (listed === undefined) {
-      void this.select('');
+      void this._open('');
     } else if (this._detail !== null && listed.digest !== this._detail.digest) {
       this._notice = { kind: 'changed' };
-      void this.select(listed.id);
+      void this._open(listed.id);
     } else if (this._detail?.state === 'open' && listed.state !== 'open') {
       this._notice = { kind: 'closed', approval: listed };
-      void this.select('');
+      void this._open('');
     } else if (this._detail !== null && listed.digest === this._detail.digest) {
       // Votes, time and rights move on; what will run stays the one on display.
       const { state, votes, expires_at, may_decide, mine } = listed;

@@ -26,7 +26,7 @@ interface Props {
 export function Detail({ approval, trans }: Props): React.ReactElement {
   const who: [string, string][] = [
     [trans.__('Asked by'), approval.requester.name],
-    [trans.__('Agent'), approval.agent ?? trans.__('none: typed by a person')],
+    [trans.__('Agent'), approval.agent ?? trans.__('none')],
     [trans.__('Notebook'), approval.notebook]
   ];
   const risks = risksOf(approval.facts);
@@ -44,6 +44,16 @@ export function Detail({ approval, trans }: Props): React.ReactElement {
           />
         </React.Fragment>
       ))}
+      {approval.reasons.length > 0 && (
+        <>
+          <div className={LABEL_CLASS}>{trans.__('Held because')}</div>
+          <ul className={REASONS_CLASS}>
+            {approval.reasons.map(reason => (
+              <li key={reason}>{reason}</li>
+            ))}
+          </ul>
+        </>
+      )}
       <dl className={FACTS_CLASS}>
         {factLines(approval.facts, trans).map(({ label, values }) => (
           <Pair key={label} name={label}>
@@ -61,18 +71,6 @@ export function Detail({ approval, trans }: Props): React.ReactElement {
             ))}
           </Pair>
         )}
-      </dl>
-      {approval.reasons.length > 0 && (
-        <>
-          <div className={LABEL_CLASS}>{trans.__('Held because')}</div>
-          <ul className={REASONS_CLASS}>
-            {approval.reasons.map(reason => (
-              <li key={reason}>{reason}</li>
-            ))}
-          </ul>
-        </>
-      )}
-      <dl className={FACTS_CLASS}>
         {who.map(([name, value]) => (
           <Pair key={name} name={name}>
             {value}
@@ -84,7 +82,7 @@ export function Detail({ approval, trans }: Props): React.ReactElement {
           </Pair>
         )}
         <Pair name={trans.__('Digest')}>
-          <code title={approval.digest}>{approval.digest.slice(0, 16)}…</code>
+          <code title={approval.digest}>{approval.digest.slice(0, 12)}…</code>
         </Pair>
       </dl>
     </div>

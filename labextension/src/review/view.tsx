@@ -82,7 +82,7 @@ function Approvals({ inbox, desk, commands, trans }: ApprovalsView.Options): Rea
       </div>
       {inbox.failure && <Trouble failure={inbox.failure} commands={commands} trans={trans} />}
       <p className={NOTICE_CLASS} role="status">
-        {noticeWords(desk.notice, trans)}
+        {inbox.failure ? '' : noticeWords(desk.notice, trans)}
       </p>
       {toDecide.length > 0 && <ul className={LIST_CLASS}>{toDecide.map(card)}</ul>}
       {waiting.length > 0 && (

@@ -61,10 +61,10 @@ function Session({ session, commands, trans }: SessionView.Options): React.React
       <div className={HEADING_CLASS}>
         <h2>{trans.__('Session')}</h2>
       </div>
-      {failure && <Trouble failure={failure} commands={commands} trans={trans} />}
+      {failure?.kind === 'refused' && <Trouble failure={failure} commands={commands} trans={trans} />}
       <dl className={FACTS_CLASS}>
         <dt>{trans.__('You')}</dt>
-        <dd>{me ? <strong title={`${me.issuer}#${me.subject}`}>{me.name}</strong> : '…'}</dd>
+        <dd>{me ? <strong title={`${me.issuer}#${me.subject}`}>{me.name}</strong> : '–'}</dd>
         <dt>{trans.__('Roles')}</dt>
         <dd>
           {me?.roles.map(role => (
@@ -78,10 +78,12 @@ function Session({ session, commands, trans }: SessionView.Options): React.React
         <dd>
           {failure?.kind === 'unreachable' ? (
             <span className={`${CHIP_CLASS} jp-mod-bad`}>{trans.__('not reachable')}</span>
+          ) : failure?.kind === 'logged_out' ? (
+            <span className={`${CHIP_CLASS} jp-mod-bad`}>{trans.__('logged out')}</span>
           ) : me ? (
             <span className={`${CHIP_CLASS} jp-mod-good`}>{trans.__('connected')}</span>
           ) : (
-            '…'
+            '–'
           )}
         </dd>
       </dl>
@@ -106,7 +108,7 @@ function Kernel(props: { session: SessionInfo; trans: TranslationBundle }): Reac
   return (
     <li className={CARD_CLASS}>
       <span className={TITLE_CLASS}>
-        <strong>{session.notebook}</strong>
+        <strong title={session.id}>{session.notebook}</strong>
         <span className={`${CHIP_CLASS} jp-mod-${open ? 'recording' : 'quiet'}`}>
           {open ? trans.__('recording') : trans.__('sealed')}
         </span>
@@ -117,6 +119,7 @@ function Kernel(props: { session: SessionInfo; trans: TranslationBundle }): Reac
           {session.sandbox.detail}
         </p>
       )}
+      {open && (
       <dl className={FACTS_CLASS}>
         <dt>{trans.__('Sandbox')}</dt>
         <dd>
@@ -131,7 +134,7 @@ function Kernel(props: { session: SessionInfo; trans: TranslationBundle }): Reac
             <dd>{session.agent}</dd>
           </>
         )}
-        {open && session.connections.length > 0 && (
+        {session.connections.length > 0 && (
           <>
             <dt>{trans.__('Connections')}</dt>
             <dd>
@@ -145,9 +148,10 @@ function Kernel(props: { session: SessionInfo; trans: TranslationBundle }): Reac
         )}
         <dt>{trans.__('Id')}</dt>
         <dd>
-          <code title={session.id}>{session.id.slice(0, 14)}…</code>
+          <code title={session.id}>{session.id.slice(0, 12)}…</code>
         </dd>
       </dl>
+      )}
     </li>
   );
 }
