@@ -40,8 +40,6 @@ def configure(c: Any) -> None:
     c.IdentityProvider.token = ""
     # In memory only: the stock server's lies in a file that any process of its user can read.
     c.ServerApp.cookie_secret = secrets.token_bytes(32)
-    c.ServerApp.allow_password_change = False
-    c.ServerApp.session_manager_class = f"{extension}.own_kernels.ZTSessionManager"
 
     # (2) What runs: our kernel, in its sandbox, on its own sockets. No other way to run code.
     c.ServerApp.kernel_manager_class = f"{extension}.kernels.ZTKernelManager"
@@ -51,9 +49,6 @@ def configure(c: Any) -> None:
     c.KernelManager.transport = "ipc"
     c.ServerApp.allow_external_kernels = False
     c.ServerApp.terminals_enabled = False
-    # Neither installs packages into the server, nor starts language servers beside it.
-    c.LabApp.extension_manager = "readonly"
-    c.ServerApp.jpserver_extensions.update({"jupyter_lsp": False})
     # Language servers and the extension manager run programs beside the sandbox, not in it.
     c.ServerApp.jpserver_extensions.update({"jupyter_lsp": False})
     c.LabApp.extension_manager = "readonly"
