@@ -76,11 +76,27 @@ def find() -> str:
 
 
 def arguments(
-    program: str, view: View, limits: Limits, home: Path, command: Sequence[str]
+    program: str,
+    view: View,
+    limits: Limits,
+    home: Path,
+    command: Sequence[str],
+    seccomp: int | None = None,
 ) -> list[str]:
-    """The whole command line. The environment is the caller's: it is passed on as it is."""
+    """The whole command line. The environment is the caller's: it is passed on as it is.
+
+    Args:
+        program: As `find` finds it.
+        view: What of the file system is seen inside.
+        limits: What each process may use.
+        home: The home folder inside; kept in memory.
+        command: What runs inside.
+        seccomp: File descriptor to read a filter of system calls from (`seccomp.program_file`).
+    """
     size = ["--size", str(limits.scratch_bytes)] if limits.scratch_bytes else []
     line = [program, *_NAMESPACES, *_SYSTEM]
+    if seccomp is not None:
+        line += ["--seccomp", str(seccomp)]
     for scratch in ("/tmp", "/dev/shm", os.fspath(home)):  # noqa: S108 - private to the sandbox
         line += [*size, "--tmpfs", scratch]
     line += _binds("--ro-bind", view.read_only)

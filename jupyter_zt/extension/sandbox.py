@@ -25,7 +25,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Bool, Integer, List, Unicode, default
 
 from jupyter_zt.errors import UnavailableError
-from jupyter_zt.extension import bubblewrap, sandbox_view
+from jupyter_zt.extension import bubblewrap, sandbox_view, seccomp
 from jupyter_zt.extension.kernel_output import KernelOutput
 
 SANDBOXED: Final = "sandboxed"
@@ -103,6 +103,7 @@ class SandboxProvisioner(LocalProvisioner):
     sandbox_state: SandboxState | None = None
     _folder: Path | None = None
     _output: KernelOutput | None = None
+    _filter: int | None = None
     _asked_to_end = False
 
     @default("allow_unsandboxed")
@@ -126,21 +127,17 @@ class SandboxProvisioner(LocalProvisioner):
             work = sandbox_view.check_work_folder(work, root, protected)
         session_folder = await self._open_session(kwargs.get("env") or {})
         try:
-            self._own_folder()
+            folder = self._own_folder()
             kwargs = await super().pre_launch(**kwargs)
+            kwargs["env"] = self._environment(kwargs["env"], session_folder, confined=confined)
+            kwargs["cwd"] = os.fspath(work)
+            if confined:
+                recordings = Path(self.recordings_folder or (root or work) / "recordings")
+                view = sandbox_view.build_view(folder, session_folder, work, recordings)
+                kwargs |= self._confine(program, view, kwargs["cmd"])
         except BaseException:
             await self.cleanup(restart=False)
             raise
-        kwargs["env"] = self._environment(kwargs["env"], session_folder, confined=confined)
-        kwargs["cwd"] = os.fspath(work)
-        if confined:
-            assert self._folder is not None  # noqa: S101 - made by _own_folder
-            recordings = Path(self.recordings_folder or (root or work) / "recordings")
-            view = sandbox_view.build_view(self._folder, session_folder, work, recordings)
-            home = sandbox_view.HOME
-            kwargs["cmd"] = bubblewrap.arguments(program, view, self._limits(), home, kwargs["cmd"])
-            # Otherwise Jupyter tells the kernel a process id that means another one inside.
-            kwargs["independent"] = True
         return kwargs
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
@@ -156,6 +153,10 @@ class SandboxProvisioner(LocalProvisioner):
             if output is not None:
                 output.discard()
             raise
+        finally:
+            if self._filter is not None:
+                os.close(self._filter)
+                self._filter = None
         if output is not None:
             output.start()
         self._output = output
@@ -217,7 +218,7 @@ class SandboxProvisioner(LocalProvisioner):
         assert self.sandbox_state is not None  # noqa: S101 - the step before
         return await _Registry.opener.open(self.kernel_id, notebook, self.sandbox_state)
 
-    def _own_folder(self) -> None:
+    def _own_folder(self) -> Path:
         # Jupyter's default puts the sockets and keys of all kernels into one folder.
         if self._folder is None:
             self._folder = Path(
@@ -229,6 +230,26 @@ class SandboxProvisioner(LocalProvisioner):
         manager.cache_ports = False
         manager.connection_file = os.fspath(self._folder / "kernel.json")
         manager.ip = os.fspath(self._folder / "s" / "k")
+        return self._folder
+
+    def _confine(
+        self, program: str, view: bubblewrap.View, command: list[str]
+    ) -> dict[str, object]:
+        limits = bubblewrap.Limits(
+            data_bytes=self.max_data_bytes,
+            open_files=self.max_open_files,
+            processes=self.max_processes,
+            scratch_bytes=self.max_scratch_bytes,
+        )
+        self._filter = seccomp.program_file()
+        return {
+            "cmd": bubblewrap.arguments(
+                program, view, limits, sandbox_view.HOME, command, self._filter
+            ),
+            "pass_fds": () if self._filter is None else (self._filter,),
+            # Otherwise Jupyter tells the kernel a process id that means another one inside.
+            "independent": True,
+        }
 
     def _environment(
         self, given: dict[str, str], session_folder: Path, *, confined: bool
@@ -246,14 +267,6 @@ class SandboxProvisioner(LocalProvisioner):
         }
         python_path = sandbox_view.python_path_variable()
         return kept | fixed | ({"PYTHONPATH": python_path} if python_path else {})
-
-    def _limits(self) -> bubblewrap.Limits:
-        return bubblewrap.Limits(
-            data_bytes=self.max_data_bytes,
-            open_files=self.max_open_files,
-            processes=self.max_processes,
-            scratch_bytes=self.max_scratch_bytes,
-        )
 
     def _root(self) -> Path | None:
         # The manager of all kernels knows the server's root; a lone KernelManager has no such.
