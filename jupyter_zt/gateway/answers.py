@@ -26,7 +26,11 @@ class Answer(Protocol):
     rows: int
     command_tag: str
     truncated: dict[str, str] | None
-    body: dict[str, Any] | None
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """As above; read only."""
+        ...
 
     def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
         """The result's record batches."""
@@ -42,7 +46,12 @@ class ModelAnswer:
     truncated: dict[str, str] | None = None
 
     def __init__(self, body: dict[str, Any]) -> None:
-        self.body: dict[str, Any] | None = body
+        self._body = body
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """The chat completion."""
+        return self._body
 
     async def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
         """No batches."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from jupyter_zt.errors import ConflictError, LimitError
+from jupyter_zt.errors import ConflictError
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.wire import CellReport
 from jupyter_zt.model import Record, RecordDraft, RecordKind
 from jupyter_zt.recording import Log, cell_projection
-
-MAX_CELL_BYTES = 32 * 1024 * 1024
 
 
 async def record_cell(log: Log, session: LiveSession, report: CellReport) -> Record:
@@ -16,14 +14,11 @@ async def record_cell(log: Log, session: LiveSession, report: CellReport) -> Rec
 
     Raises:
         ConflictError: The recording is sealed.
-        LimitError: Source and outputs are larger than a recording takes.
         LogUnavailableError: It is not durable; the broker tries again.
     """
     if session.state != "open":
         raise ConflictError("This session's recording is sealed.", code="session_over")
     body = cell_projection(report.cell_id, "code", report.source, report.outputs)
-    if len(body) > MAX_CELL_BYTES:
-        raise LimitError("The cell is too large to record.", code="over_cell_bytes")
     draft = RecordDraft(
         RecordKind.CELL,
         session.id,

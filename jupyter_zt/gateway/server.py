@@ -63,7 +63,7 @@ def build_rooms(directory: Path) -> Rooms:
         on_fatal=_end_process,
     )
     approvals = ApprovalStore(engine)
-    log.start()
+    log.start(waiting={held.action.id for held in approvals.waiting()})
     identity = config.values.identity
     changes = Changes(start=secrets.randbelow(2**40))
     targets: Mapping[str, Target] = build_targets(config, classification)
