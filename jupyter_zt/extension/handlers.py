@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar
@@ -26,6 +27,7 @@ __all__ = ["Broker", "api_handlers"]
 
 _T = TypeVar("_T")
 _APPROVAL: Final = r"(?P<approval>p_[0-9a-f]{8,64})"
+_CODE: Final = re.compile(r"[a-z_]{1,60}\Z")
 _MAX_VOTE_BYTES: Final = 16 * 1024
 
 
@@ -95,7 +97,9 @@ class BrokerHandler(APIHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         message = getattr(error, "log_message", None) or HTTPStatus(status_code).phrase
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps({"code": f"http_{status_code}", "message": message, "hint": ""}))
+        reason = getattr(error, "reason", None) or ""
+        code = reason if _CODE.match(reason) else f"http_{status_code}"
+        self.finish(json.dumps({"code": code, "message": message, "hint": ""}))
 
 
 class MeHandler(BrokerHandler):
