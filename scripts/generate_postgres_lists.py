@@ -48,8 +48,8 @@ DENIED = frozenset(
 # Volatile only because they return something new each time.
 HARMLESS_VOLATILE = frozenset(
     {
-        "random", "random_normal", "array_shuffle", "array_sample", "gen_random_uuid", "uuidv4", "uuidv7",
-        "clock_timestamp", "timeofday",
+        "random", "random_normal", "array_shuffle", "array_sample", "gen_random_uuid", "uuidv4",
+        "uuidv7", "clock_timestamp", "timeofday",
     }
 )  # fmt: skip
 
@@ -57,12 +57,13 @@ HARMLESS_VOLATILE = frozenset(
 HARMLESS_PG = frozenset(
     {
         "pg_typeof", "pg_basetype", "pg_column_size", "pg_column_compression", "pg_size_pretty",
-        "pg_size_bytes", "pg_has_role", "pg_collation_for", "pg_client_encoding", "pg_encoding_to_char",
+        "pg_size_bytes", "pg_has_role", "pg_collation_for", "pg_client_encoding",
+        "pg_encoding_to_char", "pg_get_function_arg_default",
         "pg_char_to_encoding", "pg_input_is_valid", "pg_input_error_info", "pg_get_viewdef",
         "pg_get_constraintdef", "pg_get_indexdef", "pg_get_expr", "pg_get_keywords",
         "pg_get_partkeydef", "pg_get_partition_constraintdef", "pg_get_ruledef",
         "pg_get_triggerdef", "pg_get_functiondef", "pg_get_function_arguments",
-        "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_function_arg_default",
+        "pg_get_function_identity_arguments", "pg_get_function_result",
         "pg_get_function_sqlbody", "pg_get_serial_sequence", "pg_get_statisticsobjdef",
         "pg_get_statisticsobjdef_columns", "pg_get_statisticsobjdef_expressions",
         "pg_get_userbyid", "pg_describe_object", "pg_identify_object",
@@ -86,6 +87,11 @@ FUNCTIONS = """
            (select typname from pg_type where oid = prorettype)
     from pg_proc where pronamespace = 'pg_catalog'::regnamespace
 """
+# `regclass('t')` is a cast in the dress of a function.
+TYPES = """
+    select typname from pg_type
+    where typnamespace = 'pg_catalog'::regnamespace and typtype in ('b', 'r', 'm') and typelem = 0
+"""
 OPERATORS = """
     select distinct oprname from pg_operator join pg_proc on pg_proc.oid = oprcode
     where oprnamespace = 'pg_catalog'::regnamespace and provolatile in ('i', 's')
@@ -101,15 +107,15 @@ def is_harmless(name: str, volatility: str, kind: str) -> bool:
     return volatility in {"i", "s"} or name in HARMLESS_VOLATILE
 
 
-def function_lines(rows: Iterable[tuple[object, ...]]) -> list[str]:
+def function_lines(rows: Iterable[tuple[object, ...]], types: Iterable[str]) -> list[str]:
     """One line a name: verdict over all its callable overloads, and how it can be called.
 
     A name is allowed when every overload is, for the parser does not know the types.
     Flags: ``1`` a plain function callable with one argument, so that ``(x).name`` calls it; ``r``
     that argument may be a row.
     """
-    verdicts: dict[str, bool] = {}
-    flags: dict[str, set[str]] = {}
+    verdicts: dict[str, bool] = dict.fromkeys(types, True)
+    flags: dict[str, set[str]] = {name: set() for name in verdicts}
     for name, volatility, kind, count, defaults, variadic, arguments, result in rows:
         if UNCALLABLE & {*arguments, result}:  # type: ignore[misc]
             continue
@@ -132,7 +138,8 @@ def main() -> None:
         server = get_server(folder, cleanup_mode="delete")
         try:
             with psycopg.connect(server.get_uri()) as connection:
-                functions = function_lines(connection.execute(FUNCTIONS).fetchall())
+                types = [row[0] for row in connection.execute(TYPES)]
+                functions = function_lines(connection.execute(FUNCTIONS).fetchall(), types)
                 operators = sorted(row[0] for row in connection.execute(OPERATORS))
                 version = connection.info.server_version
         finally:

@@ -8,16 +8,13 @@ policies say. Nothing here raises once a set is loaded: what goes wrong is a den
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping
-from functools import cache, lru_cache
-from importlib import resources
+from functools import lru_cache
 from pathlib import Path
 
-import cedarpy
-
 from jupyter_zt.errors import ConfigError
-from jupyter_zt.model import ROLES, Action, Decision, Facts, Obligations, Principal, Verb, Verdict
+from jupyter_zt.model import ROLES, Action, Decision, Facts, Obligations, Principal, Verdict
+from jupyter_zt.policy.cedar import ask, parse, validate
 from jupyter_zt.policy.refusals import details, fill, misunderstood
 from jupyter_zt.policy.rules import Rule, read_rules
 
@@ -28,14 +25,6 @@ KINDS = frozenset({"postgres", "llm"})
 
 _CACHED_DECISIONS = 4096
 _DIGEST_DOMAIN = b"jupyter-zt policy set v1\n"
-_GROUPS = {
-    "read": (Verb.SELECT, Verb.EXPLAIN),
-    "inspect": (Verb.SHOW,),
-    "write": (Verb.INSERT, Verb.UPDATE, Verb.DELETE, Verb.MERGE),
-    "define": (Verb.DDL, Verb.TRUNCATE, Verb.GRANT),
-    "run": (Verb.CALL, Verb.COPY, Verb.SET, Verb.TRANSACTION, Verb.UTILITY),
-    "model": (Verb.MODEL_CALL,),
-}
 
 
 class PolicySet:
@@ -47,7 +36,10 @@ class PolicySet:
     """
 
     def __init__(
-        self, files: Mapping[str, bytes], connections: Collection[str], roles: Collection[str] = ROLES
+        self,
+        files: Mapping[str, bytes],
+        connections: Collection[str],
+        roles: Collection[str] = ROLES,
     ) -> None:
         """Read, check and validate.
 
@@ -68,18 +60,10 @@ class PolicySet:
                 hint="Start from the demo's policy (jupyter_zt/policy/packs/demo.cedar).",
             )
         for rule in self.rules:
-            _validate(rule, connections, roles)
+            validate(rule, connections, roles)
         self._by_id = {rule.id: rule for rule in self.rules}
         self._order = {rule.id: place for place, rule in enumerate(self.rules)}
-        self._cedar = cedarpy.PolicySet.from_json_str(
-            json.dumps(
-                {
-                    "staticPolicies": {rule.id: rule.policy for rule in self.rules},
-                    "templates": {},
-                    "templateLinks": [],
-                }
-            )
-        )
+        self._cedar = parse(self.rules)
         self._decide_cached = lru_cache(maxsize=_CACHED_DECISIONS)(self._decide)
 
     @classmethod
@@ -101,7 +85,8 @@ class PolicySet:
             files = {str(path): path.read_bytes() for path in paths}
         except OSError as error:
             raise ConfigError(
-                f"The policies can't be read: {error.strerror}.", file=str(error.filename or directory)
+                f"The policies can't be read: {error.strerror}.",
+                file=str(error.filename or directory),
             ) from error
         if not files:
             raise ConfigError(
@@ -136,7 +121,7 @@ class PolicySet:
         except Exception:  # noqa: BLE001 (fails closed, whatever it is)
             return self._error()
 
-    def _decide(  # noqa: PLR0913 (these are the cache's key)
+    def _decide(
         self,
         human: str,
         roles: frozenset[str],
@@ -149,7 +134,7 @@ class PolicySet:
         if kind not in KINDS or refused:
             code, message, hint = refused or _UNKNOWN_KIND
             return Decision(Verdict.DENY, self.digest, code=code, message=message, hint=hint)
-        answer = self._ask(human, roles, agent, connection, kind, facts)
+        answer = ask(self._cedar, human, roles, agent, connection, kind, facts)
         if answer.diagnostics.errors:  # Cedar skips a forbid that fails: it might have matched
             return self._error()
         rules = sorted((self._by_id[name] for name in answer.diagnostics.reasons), key=self._place)
@@ -161,34 +146,6 @@ class PolicySet:
     def _place(self, rule: Rule) -> int:
         return self._order[rule.id]
 
-    def _ask(  # noqa: PLR0913 (see _decide)
-        self,
-        human: str,
-        roles: frozenset[str],
-        agent: str | None,
-        connection: str,
-        kind: str,
-        facts: Facts,
-    ) -> cedarpy.AuthzResult:
-        person = {"type": "ZT::Human", "id": human}
-        target = {"type": "ZT::Connection", "id": connection}
-        mine = [
-            {
-                "uid": person,
-                "attrs": {} if agent is None else {"agent": agent},
-                "parents": [{"type": "ZT::Role", "id": role} for role in sorted(roles)],
-            },
-            {"uid": target, "attrs": {"name": connection, "kind": kind}, "parents": []},
-        ]
-        request = {
-            "principal": person,
-            "action": {"type": "ZT::Action", "id": facts.verb.value},
-            "resource": target,
-            "context": _context(kind, facts),
-        }
-        entities = _actions().with_added_json_str(json.dumps(mine))
-        return cedarpy.is_authorized(request, self._cedar, entities)
-
     def _denial(
         self, rules: list[Rule], roles: frozenset[str], values: Mapping[str, str]
     ) -> Decision:
@@ -198,8 +155,8 @@ class PolicySet:
                 Verdict.DENY,
                 self.digest,
                 code="not_permitted_by_policy",
-                message=f"No policy permits {values['verb']} on {values['connection']} to your roles "
-                f"({mine}).",
+                message=f"No policy permits {values['verb']} on {values['connection']} "
+                f"to your roles ({mine}).",
                 hint="Ask an administrator for a role or a policy that permits it.",
             )
         first = rules[0]
@@ -269,72 +226,3 @@ def _digest(files: Mapping[str, bytes]) -> str:
         for part in (Path(path).name.encode("utf-8", "surrogateescape"), files[path]):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
-
-
-@cache
-def _schema() -> cedarpy.Schema:
-    text = resources.files(__package__).joinpath("schema.cedarschema").read_text(encoding="utf-8")
-    return cedarpy.Schema.from_str(text)
-
-
-@cache
-def _actions() -> cedarpy.Entities:
-    groups = [
-        {"uid": {"type": "ZT::Action", "id": group}, "attrs": {}, "parents": []}
-        for group in _GROUPS
-    ]
-    verbs = [
-        {
-            "uid": {"type": "ZT::Action", "id": verb.value},
-            "attrs": {},
-            "parents": [{"type": "ZT::Action", "id": group}],
-        }
-        for group, verbs in _GROUPS.items()
-        for verb in verbs
-    ]
-    return cedarpy.Entities.from_json_str(json.dumps([*groups, *verbs]), _schema())
-
-
-def _context(kind: str, facts: Facts) -> dict[str, object]:
-    return {
-        "verb": facts.verb.value,
-        "statements": facts.statements,
-        "relations_read": sorted(facts.relations_read),
-        "relations_written": sorted(facts.relations_written),
-        "columns_read": sorted(facts.columns_read),
-        "columns_written": sorted(facts.columns_written),
-        "functions": sorted(facts.functions),
-        "unlisted_functions": sorted(facts.unlisted_functions),
-        "restricts": facts.restricts,
-        "risks": sorted(risk.value for risk in facts.risks),
-        "connection_kind": kind,
-    }
-
-
-def _validate(rule: Rule, connections: Collection[str], roles: Collection[str]) -> None:
-    """Against the schema, and that what it names exists."""
-    result = cedarpy.validate_policies(rule.text, _schema())
-    if not result.validation_passed:
-        message = result.errors[0].error.removeprefix("for policy `policy0`, ")
-        hint = "docs/policy.md lists the actions and the facts of a policy."
-        raise rule.error(f"{message[:1].upper()}{message[1:]}.", hint=hint)
-    for kind, name in _entities(rule.policy):
-        known = {"ZT::Connection": connections, "ZT::Role": roles}.get(kind)
-        if known is not None and name not in known:
-            names = ", ".join(sorted(known))
-            raise rule.error(f'There is no {kind}::"{name}".', hint=f"There are: {names}.")
-
-
-def _entities(value: object) -> list[tuple[str, str]]:
-    """Every entity that a policy's JSON form names."""
-    found: list[tuple[str, str]] = []
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            if isinstance(item.get("type"), str) and isinstance(item.get("id"), str):
-                found.append((item["type"], item["id"]))
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-    return found

@@ -185,7 +185,7 @@ def _mentioned(kind: str, node: Json, findings: Findings) -> None:
             if child_kind in _QUERIES:
                 walk(child_kind, child, findings)
             elif child_kind == "RangeVar":
-                parts = (child.get("schemaname"), child.get("relname"))
-                relations.add(identifier([part for part in parts if part]))
+                named = [child.get("schemaname"), child.get("relname")]
+                relations.add(identifier([part for part in named if part]))
             else:
                 stack.append((child_kind, child))

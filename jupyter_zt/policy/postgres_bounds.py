@@ -76,20 +76,21 @@ def pattern_is_fixed(expression: Json) -> bool:
 def is_boolean_like(expression: Json) -> bool:
     """Whether a literal may be one of the two truth values, so that two of them are everything."""
     kind, node = unwrap(_bare(expression))
-    if kind == "A_Const" and "boolval" in node:
-        return True
-    text = _text(expression)
-    return text is not None and text.strip().lower() in _BOOLEANS
+    if kind != "A_Const":
+        return False
+    text = node["sval"].get("sval", "") if "sval" in node else ""
+    return "boolval" in node or text.strip().lower() in _BOOLEANS
 
 
 def may_be_both_truths(expression: Json) -> bool:
-    """Whether an array holds two of the truth values (``'{t,f}'``)."""
+    """Whether an array holds nothing but truth values, and several of them (``'{t,f}'``)."""
     kind, node = unwrap(_bare(expression))
     if kind == "A_ArrayExpr":
-        return sum(is_boolean_like(item) for item in node.get("elements", [])) > 1
+        items = node.get("elements", [])
+        return len(items) > 1 and all(is_boolean_like(item) for item in items)
     text = _text(expression)
     words = _WORDS.findall(text.lower()) if text is not None else []
-    return sum(word in _BOOLEANS for word in words) > 1
+    return len(words) > 1 and all(word in _BOOLEANS for word in words)
 
 
 def _bare(expression: Json) -> Json:

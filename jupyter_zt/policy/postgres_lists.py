@@ -17,6 +17,7 @@ __all__ = [
     "SAMPLING_METHODS",
     "SETTINGS",
     "holds_data",
+    "is_system",
 ]
 
 
@@ -64,11 +65,19 @@ def holds_data(schema: str, name: str) -> bool:
     """Whether a relation is a system one that is not known to hold definitions only.
 
     Args:
-        schema: As written, or "". Unqualified, ``pg_catalog`` comes first in every search path.
+        schema: As written, or "".
         name: As PostgreSQL's parser folded it.
     """
-    if not schema:
-        schema = "pg_catalog" if name.startswith("pg_") else ""
-    if schema != "information_schema" and not schema.startswith("pg_"):
-        return False
-    return f"{schema}.{name}" not in _HARMLESS_CATALOGS
+    schema = _schema(schema, name)
+    return is_system(schema, name) and f"{schema}.{name}" not in _HARMLESS_CATALOGS
+
+
+def is_system(schema: str, name: str) -> bool:
+    """Whether a relation belongs to PostgreSQL itself, or to another session (``pg_temp_3``)."""
+    schema = _schema(schema, name)
+    return schema == "information_schema" or schema.startswith("pg_")
+
+
+def _schema(schema: str, name: str) -> str:
+    """Unqualified, ``pg_catalog`` comes first in every search path, and all its names say so."""
+    return schema or ("pg_catalog" if name.startswith("pg_") else "")

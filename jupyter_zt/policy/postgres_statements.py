@@ -19,35 +19,95 @@ _OUT = frozenset({Risk.EXFILTRATION})
 _LOCK = frozenset({Risk.LOCK})
 _SIDE_EFFECT = frozenset({Risk.SIDE_EFFECT})
 
-_DDL = """
-    AlterCollationStmt AlterDatabaseRefreshCollStmt AlterDomainStmt AlterEnumStmt
-    AlterObjectDependsStmt AlterOpFamilyStmt AlterOperatorStmt AlterSeqStmt AlterStatsStmt
-    AlterTSConfigurationStmt AlterTSDictionaryStmt AlterTableMoveAllStmt
-    AlterTableSpaceOptionsStmt AlterTypeStmt CommentStmt CompositeTypeStmt CreateAmStmt
-    CreateCastStmt CreateConversionStmt CreateDomainStmt CreateEnumStmt CreateOpClassStmt
-    CreateOpFamilyStmt CreateRangeStmt CreateSchemaStmt CreateSeqStmt CreateStatsStmt CreateStmt
-    CreateTableAsStmt CreateTableSpaceStmt CreateTransformStmt CreatedbStmt DefineStmt IndexStmt
-    RefreshMatViewStmt RenameStmt ReplicaIdentityStmt ViewStmt AlterObjectSchemaStmt
-    AlterDatabaseStmt AlterDatabaseSetStmt
-""".split()
-_DDL_DESTRUCTIVE = """
-    AlterTableStmt DropStmt DropSubscriptionStmt DropTableSpaceStmt DropUserMappingStmt DropdbStmt
-    DropOwnedStmt
-""".split()
-_DDL_PRIVILEGE = """
-    AlterOwnerStmt AlterPolicyStmt CreatePolicyStmt AlterRoleSetStmt AlterRoleStmt CreateRoleStmt
-    DropRoleStmt ReassignOwnedStmt SecLabelStmt
-""".split()
-_DDL_CODE = """
-    AlterEventTrigStmt AlterExtensionContentsStmt AlterExtensionStmt AlterFunctionStmt
-    CreateEventTrigStmt CreateExtensionStmt CreateFunctionStmt CreatePLangStmt CreateTrigStmt
-    RuleStmt
-""".split()
-_DDL_OUT = """
-    AlterFdwStmt AlterForeignServerStmt AlterPublicationStmt AlterSubscriptionStmt
-    AlterUserMappingStmt CreateFdwStmt CreateForeignServerStmt CreateForeignTableStmt
-    CreatePublicationStmt CreateSubscriptionStmt CreateUserMappingStmt ImportForeignSchemaStmt
-""".split()
+_DDL = [
+    "AlterCollationStmt",
+    "AlterDatabaseRefreshCollStmt",
+    "AlterDomainStmt",
+    "AlterEnumStmt",
+    "AlterObjectDependsStmt",
+    "AlterOpFamilyStmt",
+    "AlterOperatorStmt",
+    "AlterSeqStmt",
+    "AlterStatsStmt",
+    "AlterTSConfigurationStmt",
+    "AlterTSDictionaryStmt",
+    "AlterTableMoveAllStmt",
+    "AlterTableSpaceOptionsStmt",
+    "AlterTypeStmt",
+    "CommentStmt",
+    "CompositeTypeStmt",
+    "CreateAmStmt",
+    "CreateCastStmt",
+    "CreateConversionStmt",
+    "CreateDomainStmt",
+    "CreateEnumStmt",
+    "CreateOpClassStmt",
+    "CreateOpFamilyStmt",
+    "CreateRangeStmt",
+    "CreateSchemaStmt",
+    "CreateSeqStmt",
+    "CreateStatsStmt",
+    "CreateStmt",
+    "CreateTableAsStmt",
+    "CreateTableSpaceStmt",
+    "CreateTransformStmt",
+    "CreatedbStmt",
+    "DefineStmt",
+    "IndexStmt",
+    "RefreshMatViewStmt",
+    "RenameStmt",
+    "ReplicaIdentityStmt",
+    "ViewStmt",
+    "AlterObjectSchemaStmt",
+    "AlterDatabaseStmt",
+    "AlterDatabaseSetStmt",
+]
+_DDL_DESTRUCTIVE = [
+    "AlterTableStmt",
+    "DropStmt",
+    "DropSubscriptionStmt",
+    "DropTableSpaceStmt",
+    "DropUserMappingStmt",
+    "DropdbStmt",
+    "DropOwnedStmt",
+]
+_DDL_PRIVILEGE = [
+    "AlterOwnerStmt",
+    "AlterPolicyStmt",
+    "CreatePolicyStmt",
+    "AlterRoleSetStmt",
+    "AlterRoleStmt",
+    "CreateRoleStmt",
+    "DropRoleStmt",
+    "ReassignOwnedStmt",
+    "SecLabelStmt",
+]
+_DDL_CODE = [
+    "AlterEventTrigStmt",
+    "AlterExtensionContentsStmt",
+    "AlterExtensionStmt",
+    "AlterFunctionStmt",
+    "CreateEventTrigStmt",
+    "CreateExtensionStmt",
+    "CreateFunctionStmt",
+    "CreatePLangStmt",
+    "CreateTrigStmt",
+    "RuleStmt",
+]
+_DDL_OUT = [
+    "AlterFdwStmt",
+    "AlterForeignServerStmt",
+    "AlterPublicationStmt",
+    "AlterSubscriptionStmt",
+    "AlterUserMappingStmt",
+    "CreateFdwStmt",
+    "CreateForeignServerStmt",
+    "CreateForeignTableStmt",
+    "CreatePublicationStmt",
+    "CreateSubscriptionStmt",
+    "CreateUserMappingStmt",
+    "ImportForeignSchemaStmt",
+]
 
 STATEMENTS: dict[str, tuple[Verb, frozenset[Risk]]] = {
     **dict.fromkeys(_DDL, (Verb.DDL, _NONE)),

@@ -19,20 +19,95 @@ __all__ = ["QUERY_NODES", "Json", "children", "identifier", "names_of", "unwrap"
 Json = dict[str, Any]
 
 QUERY_NODES = frozenset(
-    """
-    A_ArrayExpr A_Const A_Expr A_Indices A_Indirection A_Star Alias BitString Boolean BoolExpr
-    BooleanTest CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause
-    ColumnDef ColumnRef CommonTableExpr CurrentOfExpr DeleteStmt Float FuncCall GroupingFunc
-    GroupingSet IndexElem InferClause InsertStmt Integer IntoClause JoinExpr JsonAggConstructor
-    JsonArgument JsonArrayAgg JsonArrayConstructor JsonArrayQueryConstructor JsonBehavior
-    JsonFormat JsonFuncExpr JsonIsPredicate JsonKeyValue JsonObjectAgg JsonObjectConstructor
-    JsonOutput JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable
-    JsonTableColumn JsonTablePathSpec JsonValueExpr List LockingClause MergeStmt MergeSupportFunc
-    MergeWhenClause MinMaxExpr MultiAssignRef NamedArgExpr NullTest OnConflictClause ParamRef
-    RangeFunction RangeSubselect RangeTableFunc RangeTableFuncCol RangeTableSample RangeVar
-    ResTarget ReturningClause ReturningOption RowExpr SQLValueFunction SelectStmt SetToDefault
-    SortBy String SubLink TypeCast TypeName UpdateStmt WindowDef WithClause XmlExpr XmlSerialize
-    """.split()
+    [
+        "A_ArrayExpr",
+        "A_Const",
+        "A_Expr",
+        "A_Indices",
+        "A_Indirection",
+        "A_Star",
+        "Alias",
+        "BitString",
+        "Boolean",
+        "BoolExpr",
+        "BooleanTest",
+        "CTECycleClause",
+        "CTESearchClause",
+        "CaseExpr",
+        "CaseWhen",
+        "CoalesceExpr",
+        "CollateClause",
+        "ColumnDef",
+        "ColumnRef",
+        "CommonTableExpr",
+        "CurrentOfExpr",
+        "DeleteStmt",
+        "Float",
+        "FuncCall",
+        "GroupingFunc",
+        "GroupingSet",
+        "IndexElem",
+        "InferClause",
+        "InsertStmt",
+        "Integer",
+        "IntoClause",
+        "JoinExpr",
+        "JsonAggConstructor",
+        "JsonArgument",
+        "JsonArrayAgg",
+        "JsonArrayConstructor",
+        "JsonArrayQueryConstructor",
+        "JsonBehavior",
+        "JsonFormat",
+        "JsonFuncExpr",
+        "JsonIsPredicate",
+        "JsonKeyValue",
+        "JsonObjectAgg",
+        "JsonObjectConstructor",
+        "JsonOutput",
+        "JsonParseExpr",
+        "JsonReturning",
+        "JsonScalarExpr",
+        "JsonSerializeExpr",
+        "JsonTable",
+        "JsonTableColumn",
+        "JsonTablePathSpec",
+        "JsonValueExpr",
+        "List",
+        "LockingClause",
+        "MergeStmt",
+        "MergeSupportFunc",
+        "MergeWhenClause",
+        "MinMaxExpr",
+        "MultiAssignRef",
+        "NamedArgExpr",
+        "NullTest",
+        "OnConflictClause",
+        "ParamRef",
+        "RangeFunction",
+        "RangeSubselect",
+        "RangeTableFunc",
+        "RangeTableFuncCol",
+        "RangeTableSample",
+        "RangeVar",
+        "ResTarget",
+        "ReturningClause",
+        "ReturningOption",
+        "RowExpr",
+        "SQLValueFunction",
+        "SelectStmt",
+        "SetToDefault",
+        "SortBy",
+        "String",
+        "SubLink",
+        "TypeCast",
+        "TypeName",
+        "UpdateStmt",
+        "WindowDef",
+        "WithClause",
+        "XmlExpr",
+        "XmlSerialize",
+    ]
 )
 """Node types that a query, INSERT, UPDATE, DELETE or MERGE may hold. Others are unknown."""
 

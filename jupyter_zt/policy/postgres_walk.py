@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 
 from jupyter_zt.model import Risk, Verb
 from jupyter_zt.policy import postgres_lists as lists
-from jupyter_zt.policy.postgres_tree import QUERY_NODES, Json, children, identifier, names_of, unwrap
+from jupyter_zt.policy.postgres_tree import (
+    QUERY_NODES,
+    Json,
+    children,
+    identifier,
+    names_of,
+    unwrap,
+)
 from jupyter_zt.policy.postgres_where import restricts
 
 __all__ = ["MAX_DEPTH", "Findings", "walk"]
@@ -119,7 +126,7 @@ def _write(kind: str, node: Json, scope: Scope, depth: int, findings: Findings) 
     parts = _parts(relation)
     findings.relations_written.add(identifier(parts))
     findings.aliases.add(relation.get("alias", {}).get("aliasname") or parts[-1])
-    if lists.holds_data(*_schema_and_name(parts)):
+    if lists.is_system(*_schema_and_name(parts)):
         findings.risks.add(Risk.CATALOG)
     if depth:
         findings.risks.add(Risk.SIDE_EFFECT)

@@ -55,9 +55,12 @@ _TRANSPARENT_TYPES = frozenset(
 )  # fmt: skip
 _PATHS = frozenset({"->", "->>", "#>", "#>>"})
 
+# A select without WITH, grouping, set operation, OFFSET or lock.
 _SIMPLE_SELECT = frozenset(
-    {"targetList", "fromClause", "whereClause", "limitOption", "op", "valuesLists", "distinctClause",
-     "sortClause"}
+    {
+        "targetList", "fromClause", "whereClause", "valuesLists", "distinctClause", "sortClause",
+        "limitOption", "op",
+    }
 )  # fmt: skip
 
 # A LIMIT that a person may still be expected to mean.
@@ -165,7 +168,7 @@ def _tie(part: Json, tied: frozenset[str]) -> frozenset[str]:
     for side in ("lexpr", "rexpr"):
         side_kind, column = unwrap(node.get(side, {}))
         names = names_of(column.get("fields")) if side_kind == "ColumnRef" else []
-        if len(names) < 2 or names[-1] in _SYSTEM_COLUMNS | {"*"}:  # noqa: PLR2004 (qualifier, name)
+        if len(names) < 2 or names[-1] in _SYSTEM_COLUMNS | {"*"}:
             return frozenset()
         owners.append(names[-2])
     return frozenset(owners) if tied & set(owners) else frozenset()
@@ -271,10 +274,9 @@ def _in_list(left: Json, items: list[Json], view: _View) -> _Test | None:
     name = _column_in(left, view)
     if not name or not all(is_constant(item) for item in items):
         return None
-    truths = [item for item in items if is_boolean_like(item)]
-    if len(truths) > 1:
-        return None
-    return _Test(weak=frozenset({name})) if truths else _Test(strong=frozenset({name}))
+    if not all(is_boolean_like(item) for item in items):
+        return _Test(strong=frozenset({name}))
+    return _Test(weak=frozenset({name})) if len(items) == 1 else None
 
 
 def _compare(left: Json, operator: str, right: Json, view: _View) -> _Test | None:
@@ -347,7 +349,10 @@ def _sub_select(link: Json, view: _View) -> _Test | None:
         return None
     if link.get("subLinkType") == "EXISTS_SUBLINK":
         return _exists(query, view)
-    if link.get("subLinkType") != "ANY_SUBLINK" or names_of(link.get("operName")) not in ([], ["="]):
+    if link.get("subLinkType") != "ANY_SUBLINK" or names_of(link.get("operName")) not in (
+        [],
+        ["="],
+    ):
         return None
     name = _column_in(link.get("testexpr", {}), view)
     if not name:
@@ -368,9 +373,7 @@ def _sub_select(link: Json, view: _View) -> _Test | None:
         owner = next(iter(tables.base))
     if owner not in tables.base:
         return None
-    inner = _where_restricts(
-        query.get("whereClause"), owner, tables.without(owner), view.scope
-    )
+    inner = _where_restricts(query.get("whereClause"), owner, tables.without(owner), view.scope)
     return found if inner else None
 
 

@@ -26,7 +26,11 @@ def misunderstood(kind: str, facts: Facts) -> tuple[str, str, str] | None:
         return "empty_command", "There is no statement in this command.", "Write one statement."
     if facts.position:
         place = f"{facts.unknown}, character {facts.position}"
-        return "syntax_error", f"This is not SQL: {place}.", "Correct the text there and run it again."
+        return (
+            "syntax_error",
+            f"This is not SQL: {place}.",
+            "Correct the text there and run it again.",
+        )
     if facts.unknown or facts.verb is Verb.UNKNOWN:
         reason = facts.unknown or "it is of an unknown kind"
         hint = "What can't be understood is denied. Write it as a plain statement."

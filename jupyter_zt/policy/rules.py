@@ -134,7 +134,9 @@ def _rule(file: str, line: int, text: str, roles: Collection[str]) -> Rule:
             hint="Write the policy for the role or connection that you mean.",
         )
     policy = policies[0]
-    notes: dict[str, str] = {key: value or "" for key, value in policy["annotations"].items()}
+    notes: dict[str, str] = {
+        key: value or "" for key, value in policy.get("annotations", {}).items()
+    }
     effect = policy["effect"]
     rule = Rule(
         id=notes.get("id", ""),
