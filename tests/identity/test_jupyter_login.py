@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_zt.identity.demo_accounts import Account
+from tests.identity import world
+from tests.identity.jupyter import Jupyter, Person, jupyter, jupyter_with_demo_provider
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    with jupyter_with_demo_provider(tmp_path_factory.mktemp("jupyter")) as running:
+        yield running
+
+
+def test_a_page_leads_to_the_login_and_back_to_the_page(server: Jupyter) -> None:
+    person = server.person()
+    page = person.browser.get(f"{server.url}/lab/tree/a%20b.ipynb?x=1")
+    assert "demo identity provider" in page.text
+    landed = person.browser.submit(page, {"account": "analyst"})
+    assert landed.status_code == 200
+    assert str(landed.url) == f"{server.url}/lab/tree/a%20b.ipynb?x=1"
+
+
+def test_me_is_the_person_of_the_provider(server: Jupyter) -> None:
+    me = server.person("reviewer").call("GET", "/api/me").json()["identity"]
+    assert server.provider is not None
+    assert me["username"] == f"{server.provider.memory.issuer}#reviewer"
+    assert me["name"] == "reviewer"
+
+
+def test_the_cookie_is_opaque_and_out_of_reach_of_scripts(server: Jupyter) -> None:
+    person = server.person()
+    page = person.browser.get(f"{server.url}/login")
+    stop = f"{server.url}/zt/login/callback"
+    callback = person.browser.submit(page, {"account": "analyst"}, stop=stop)
+    answer = person.browser.request("GET", callback.headers["location"])
+    cookie = next(
+        text for text in answer.headers.get_list("set-cookie") if text.startswith("zt-login-")
+    )
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    assert "analyst" not in cookie
+    assert "no-store" in answer.headers["cache-control"]
+
+
+def test_an_api_call_without_a_login_is_json(server: Jupyter) -> None:
+    person = server.person("analyst")
+    assert server.person().call("GET", "/api/contents").json()["reason"] == "not_logged_in"
+    person.browser.get(f"{server.url}/logout")
+    name, value = "zt-login-x", "y"
+    assert person.call("GET", "/api/contents").status_code == 401
+    person.cookies.set(name, value, domain="127.0.0.1")
+    assert person.call("GET", "/api/contents").status_code == 401
+
+
+def test_an_ended_login_is_named_so(server: Jupyter) -> None:
+    person = server.person("analyst")
+    name, value = person.login_cookie
+    person.browser.get(f"{server.url}/logout")
+    person.cookies.set(name, value, domain="127.0.0.1", path="/")
+    answer = person.call("GET", "/api/contents")
+    assert (answer.status_code, answer.json()["reason"]) == (401, "login_expired")
+
+
+def test_logout_ends_at_the_provider_and_says_so(server: Jupyter) -> None:
+    person = server.person("analyst")
+    assert server.provider is not None
+    landed = person.browser.get(f"{server.url}/logout")
+    assert str(landed.url) == f"{server.url}/zt/logged-out"
+    assert "logged out" in landed.text
+    assert all(
+        issued.family.revoked for issued in list(server.provider.memory.refresh.values())[-1:]
+    )
+
+
+async def test_logout_closes_open_channels(server: Jupyter) -> None:
+    person = server.person("analyst")
+    kernel = person.call("POST", "/api/kernels", {"name": "python3"}).json()
+    channels = await person.channels(kernel["id"])
+    assert not isinstance(channels, int)
+    person.browser.get(f"{server.url}/logout")
+    while await channels.read_message() is not None:
+        pass
+    assert channels.close_code == 4401
+
+
+def test_the_provider_being_gone_is_told_on_the_login_page(tmp_path: Path) -> None:
+    reserved = world.free_socket()
+    port = reserved.getsockname()[1]
+    reserved.close()
+    with jupyter(tmp_path, port, "http://127.0.0.1:9/"):
+        page = Person(f"http://127.0.0.1:{port}").browser.get(f"http://127.0.0.1:{port}/lab")
+    assert page.status_code == 503
+    assert "can't be used right now" in page.text.replace("&#x27;", "'")
+
+
+def test_tokens_are_renewed_and_groups_read_again_in_the_background(tmp_path: Path) -> None:
+    with jupyter_with_demo_provider(tmp_path, id_token_seconds=3) as server:
+        assert server.provider is not None
+        person = server.person("auditor")
+        shutdown = "/api/config/notebook"
+        assert person.call("PUT", shutdown, {}).status_code == 403
+        accounts = server.provider.memory.accounts
+        accounts["auditor"] = Account("auditor", ("admins",), "")
+        world.wait_until(lambda: person.call("PUT", shutdown, {}).status_code == 204, seconds=15)
+        del accounts["auditor"]
+        world.wait_until(lambda: person.call("GET", "/api/contents").status_code == 401, seconds=15)
+
+
+def test_login_at_npm_oidc_provider(node_packages: Path, tmp_path: Path) -> None:
+    reserved = world.free_socket()
+    port = reserved.getsockname()[1]
+    reserved.close()
+    url = f"http://127.0.0.1:{port}"
+    with (
+        world.node_provider(
+            node_packages, f"{url}/zt/login/callback", f"{url}/zt/logged-out", 3
+        ) as issuer,
+        jupyter(tmp_path, port, issuer),
+    ):
+        person = Person(url)
+        assert person.log_in_at_node("analyst").status_code == 200
+        assert person.call("GET", "/api/me").json()["identity"]["name"] == "analyst"
+        # Longer than its ID token lives, so it was renewed.
+        import time
+
+        until = time.monotonic() + 5
+        world.wait_until(lambda: time.monotonic() > until, seconds=10)
+        assert person.call("GET", "/api/me").status_code == 200
