@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -16,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,10 +137,8 @@ class Call:
         """Hangs up."""
         with self._changed:
             closing = self.socket
-        try:
+        with suppress(OSError):
             closing.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         closing.close()
 
 
@@ -416,20 +413,33 @@ class Gateway:
         return [line for line in lines if containing in line and "STATEMENT:" not in line]
 
 
-@pytest.fixture
-def gateway(postgres: fixtures_postgres.PostgresServer, tmp_path: Path) -> Iterator[Gateway]:
-    """A running gateway of this test's own; its PostgreSQL is shared by the run."""
-    with ExitStack() as stack:
-        provider = stack.enter_context(world.demo_provider(tmp_path / "identity", REDIRECT))
-        folder = tmp_path / "gateway"
-        folder.mkdir(mode=0o700)
-        running = Gateway(folder, postgres, provider.memory.issuer)
-        running.start()
+@contextmanager
+def running_gateway(folder: Path, postgres: fixtures_postgres.PostgresServer) -> Iterator[Gateway]:
+    """A gateway process with an identity provider of its own, both gone afterwards."""
+    with world.demo_provider(folder / "identity", REDIRECT) as provider:
+        configuration = folder / "gateway"
+        configuration.mkdir(mode=0o700)
+        gateway = Gateway(configuration, postgres, provider.memory.issuer)
+        gateway.start()
         try:
-            yield running
+            yield gateway
         finally:
-            if running.running:
-                running.stop()
-            shutil.rmtree(running.configuration["gateway"]["runtime"], ignore_errors=True)
-            if os.environ.get("ZT_SHOW_GATEWAY_LOG"):
-                print(running.log.read_text())
+            if gateway.running:
+                gateway.stop()
+            shutil.rmtree(gateway.configuration["gateway"]["runtime"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    postgres: fixtures_postgres.PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """One running gateway for the whole run: open sessions of your own, and don't stop it."""
+    with running_gateway(tmp_path_factory.mktemp("shared"), postgres) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_gateway(postgres: fixtures_postgres.PostgresServer, tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway of this test's own, to stop, kill and configure."""
+    with running_gateway(tmp_path, postgres) as own:
+        yield own
