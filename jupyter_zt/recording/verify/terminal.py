@@ -11,7 +11,7 @@ __all__ = ["settle"]
 
 
 def settle(text: str) -> str:
-    r"""Carry out ``\r`` (back to the line's start, then overwrite) and ``\b`` (drop one)."""
+    r"""Carry out ``\r`` (back to the line's start, then overwrite) and ``\b`` (rub out)."""
     if "\r" not in text and "\b" not in text:
         return text
     # JavaScript counts UTF-16 code units: characters beyond the BMP are overwritten by halves.
@@ -32,6 +32,8 @@ def _settle_line(line: str) -> str:
         elif unit == "\b":
             if left:
                 left.pop()
+                if right:  # JupyterLab drops the character under the cursor too
+                    right.pop()
         else:
             left.append(unit)
             if right:
