@@ -64,7 +64,7 @@ class ZTAuthorizer(Authorizer):
             # Every page acts on events, so only the server makes them.
             return False
         await self._check_kernel(handler, human)
-        names_file = resource in _FILES or "path" in handler.path_kwargs
+        names_file = resource in _FILES or "path" in handler.path_kwargs or handler.path_args
         if names_file and not self._may_touch(handler, human, action):
             return False
         export = handler.path_kwargs.get("format")
@@ -94,8 +94,9 @@ class ZTAuthorizer(Authorizer):
     def _may_touch(self, handler: Any, human: Human, action: str) -> bool:
         root = Path(os.path.realpath(getattr(handler.contents_manager, "root_dir", ".")))
         body = _body(handler) if handler.request.method in {"POST", "PATCH"} else {}
-        # A copy reads its source; a rename writes both names.
-        wanted = [(handler.path_kwargs.get("path") or "", action), (body.get("copy_from"), "read")]
+        # /files/ doesn't name its argument. A copy reads its source, a rename writes both names.
+        wanted = [(path, action) for path in (handler.path_kwargs.get("path"), *handler.path_args)]
+        wanted.append((body.get("copy_from"), "read"))
         if handler.request.method == "PATCH":
             wanted.append((body.get("path"), "write"))
         return all(
