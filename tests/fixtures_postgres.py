@@ -6,7 +6,6 @@ import asyncio
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -19,10 +18,10 @@ import pytest
 
 from jupyter_zt.access import PostgresAccess
 from jupyter_zt.masking import Classification, postgres_column
-from jupyter_zt.model import PostgresEndpoint
+from jupyter_zt.model import Lease, PostgresEndpoint
 
 ADMIN = "shop_admin"
-ADMIN_PASSWORD = "admin password of the tests"  # noqa: S105 (a throw-away server's)
+ADMIN_PASSWORD = "admin password of the tests"
 DATABASE = "shop"
 SHOP_SQL = Path(__file__).parent / "shop.sql"
 CLASSIFICATION = Path(__file__).parent / "shop-classification.yaml"
@@ -161,7 +160,7 @@ def postgres_embedded() -> Iterator[PostgresServer]:
     yield from _server(_embedded_bin())
 
 
-@pytest.fixture(params=["postgres", "postgres_embedded"])
+@pytest.fixture(scope="session", params=["postgres", "postgres_embedded"])
 def any_postgres(request: pytest.FixtureRequest) -> PostgresServer:
     """Each of the servers in turn."""
     server: PostgresServer = request.getfixturevalue(request.param)
@@ -180,6 +179,17 @@ def make_access(server: PostgresServer, **changes: object) -> PostgresAccess:
         **changes,
     }
     return PostgresAccess("warehouse", server.endpoint, **arguments)  # type: ignore[arg-type]
+
+
+async def connect_as(server: PostgresServer, lease: Lease) -> asyncpg.Connection:
+    """A session of the lease's role, without any connector in front."""
+    return await asyncpg.connect(
+        host=server.endpoint.host,
+        port=server.port,
+        database=DATABASE,
+        user=lease.role,
+        password=lease.secret,
+    )
 
 
 @pytest.fixture
