@@ -41,6 +41,7 @@ class Risk(StrEnum):
     LOCK = "lock"
     MULTIPLE = "multiple_statements"
     EXPLAIN_ANALYZE = "explain_analyze"
+    UNLISTED_FUNCTION = "unlisted_function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Facts:
         risks: Risk classes.
         unknown: Why the command can't be understood; "" when it is. Anything unknown is denied.
         position: 1-based character position of a syntax error, 0 when there is none.
-        unlisted_functions: Those of `functions` that are not on the analyzer's list of harmless ones.
+        unlisted_functions: Those of `functions` that the analyzer's list of harmless ones lacks.
     """
 
     verb: Verb

@@ -63,7 +63,7 @@ class Findings:
         self.functions.add(name)
         if not listed:
             self.unlisted.add(name)
-            self.risks.add(Risk.SIDE_EFFECT)
+            self.risks.add(Risk.UNLISTED_FUNCTION)
 
 
 def walk(kind: str, node: Json, findings: Findings) -> None:

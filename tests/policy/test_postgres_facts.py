@@ -189,7 +189,7 @@ def test_functions_outside_the_list_are_found_wherever_they_stand(
 ) -> None:
     facts = analyze_postgres(command)
     assert facts.unlisted_functions == {function}
-    assert Risk.SIDE_EFFECT in facts.risks
+    assert Risk.UNLISTED_FUNCTION in facts.risks
 
 
 @pytest.mark.parametrize(
