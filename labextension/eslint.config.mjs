@@ -42,5 +42,10 @@ export default tseslint.config(
     }
   },
   { files: ['**/*.{mjs,js,cjs}'], ...tseslint.configs.disableTypeChecked },
-  { files: ['**/*.cjs'], languageOptions: { globals: { module: 'writable' } } }
+  {
+    files: ['**/*.cjs'],
+    languageOptions: {
+      globals: { module: 'writable', globalThis: 'readonly', MouseEvent: 'readonly' }
+    }
+  }
 );

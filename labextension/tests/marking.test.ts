@@ -5,12 +5,14 @@ const marked = (text: string): [string, string][] =>
 
 describe('marking of commands', () => {
   it('leaves an ordinary statement alone', () => {
-    const sql = "UPDATE customers SET name = 'Zoë Müller'\n\tWHERE id = 7 -- naïve, 株式会社ABC, Иванов";
+    const sql =
+      "UPDATE customers SET name = 'Zoë Müller'\n\tWHERE id = 7 -- naïve, 株式会社ABC, Иванов";
     expect(mark(sql)).toEqual([{ text: sql, kind: null, shown: sql, name: '' }]);
   });
 
   it('gives back every character, in order', () => {
-    const text = 'a\u202eb\u200b\ud800 \u00a0с\uff1b' + ' '.repeat(60) + '\r\n\n\n\n\n\nend\u{e0041}';
+    const text =
+      'a\u202eb\u200b\ud800 \u00a0с\uff1b' + ' '.repeat(60) + '\r\n\n\n\n\n\nend\u{e0041}';
     expect(
       mark(text)
         .map(piece => piece.text)

@@ -48,6 +48,11 @@ export class ZeroTrustPanel extends Panel {
     this.title.caption =
       count === 0
         ? trans.__('Zero trust')
-        : trans._n('Zero trust: %1 request waits for you', 'Zero trust: %1 requests wait for you', count, count);
+        : trans._n(
+            'Zero trust: %1 request waits for you',
+            'Zero trust: %1 requests wait for you',
+            count,
+            count
+          );
   }
 }

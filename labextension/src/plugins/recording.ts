@@ -33,9 +33,10 @@ export const recordingPlugin: JupyterFrontEndPlugin<void> = {
 };
 
 /** Puts the word "Recording" into the toolbar of a recording. */
-class RecordingLabel
-  implements DocumentRegistry.IWidgetExtension<IDocumentWidget, DocumentRegistry.IModel>
-{
+class RecordingLabel implements DocumentRegistry.IWidgetExtension<
+  IDocumentWidget,
+  DocumentRegistry.IModel
+> {
   constructor(private readonly trans: TranslationBundle) {}
 
   createNew(

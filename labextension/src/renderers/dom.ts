@@ -31,7 +31,8 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /** A closed lock. */
 const LOCK_CLASS = 'jp-ZT-Lock';
-const LOCK_PATH = 'M8 1a3.5 3.5 0 0 0-3.5 3.5V7H3v8h10V7h-1.5V4.5A3.5 3.5 0 0 0 8 1zM6 4.5a2 2 0 1 1 4 0V7H6z';
+const LOCK_PATH =
+  'M8 1a3.5 3.5 0 0 0-3.5 3.5V7H3v8h10V7h-1.5V4.5A3.5 3.5 0 0 0 8 1zM6 4.5a2 2 0 1 1 4 0V7H6z';
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**

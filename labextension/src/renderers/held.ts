@@ -129,7 +129,9 @@ export function heldCard(data: unknown, nowMs: number, trans: Catalogue): HTMLEl
     card.append(
       element('div', {
         class: DETAIL_CLASS,
-        text: trans.__('Nobody decided in time, so it did not run. Run the cell again to ask again.')
+        text: trans.__(
+          'Nobody decided in time, so it did not run. Run the cell again to ask again.'
+        )
       })
     );
   } else if (message !== '') {
@@ -161,7 +163,12 @@ function titleOf(
       const quorum = textIn(approval.quorum);
       return quorum === '' || quorum === '1'
         ? trans.__('%1: waiting for the approval of a %2', connection, role)
-        : trans.__('%1: waiting for the approval of %2 people of role %3', connection, quorum, role);
+        : trans.__(
+            '%1: waiting for the approval of %2 people of role %3',
+            connection,
+            quorum,
+            role
+          );
     }
     case 'approved':
       return trans.__('%1: approved', connection);

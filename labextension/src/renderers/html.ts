@@ -165,7 +165,9 @@ const THEME_VARIABLES = [
   ...[0, 1, 2, 3].map(level => `--jp-border-color${level}`),
   ...[0, 1, 2, 3, 4].map(level => `--jp-layout-color${level}`),
   ...[0, 1, 2, 3].flatMap(level =>
-    ['brand', 'accent', 'success', 'warn', 'error', 'info'].map(word => `--jp-${word}-color${level}`)
+    ['brand', 'accent', 'success', 'warn', 'error', 'info'].map(
+      word => `--jp-${word}-color${level}`
+    )
   ),
   '--jp-rendermime-table-row-background',
   '--jp-rendermime-table-row-hover-background',

@@ -55,7 +55,9 @@ export function reactCard(data: unknown, trans: Catalogue): HTMLElement {
       'div',
       { class: HEAD_CLASS },
       element('span', { text: title }),
-      status === '' ? null : element('span', { class: `${CHIP_CLASS} jp-mod-${tone(status)}`, text: status })
+      status === ''
+        ? null
+        : element('span', { class: `${CHIP_CLASS} jp-mod-${tone(status)}`, text: status })
     )
   );
   if (thought !== '') {

@@ -130,13 +130,7 @@ function header(column: Column, trans: Catalogue): HTMLElement {
     return element('th', { scope: 'col', class: classes }, name, type);
   }
   const words = maskWords(column.mask, trans);
-  return element(
-    'th',
-    { scope: 'col', class: classes, title: words },
-    lock(words),
-    name,
-    type
-  );
+  return element('th', { scope: 'col', class: classes, title: words }, lock(words), name, type);
 }
 
 function cell(column: Column, value: unknown, trans: Catalogue): HTMLElement {
@@ -148,12 +142,17 @@ function cell(column: Column, value: unknown, trans: Catalogue): HTMLElement {
       text: hidden ? trans.__('hidden') : trans.__('null')
     });
   }
-  return element('td', classes === '' ? { text: textIn(value) } : { class: classes, text: textIn(value) });
+  return element(
+    'td',
+    classes === '' ? { text: textIn(value) } : { class: classes, text: textIn(value) }
+  );
 }
 
 function classesOf(column: Column): string {
   const classes = [];
-  if (/^(u?int|float|double|half|decimal|numeric|real|smallint|bigint|integer)/i.test(column.type)) {
+  if (
+    /^(u?int|float|double|half|decimal|numeric|real|smallint|bigint|integer)/i.test(column.type)
+  ) {
     classes.push(NUMBER_CLASS);
   }
   if (column.mask !== null) {
@@ -165,7 +164,9 @@ function classesOf(column: Column): string {
 /** An Arrow type in as few letters as tell it apart. */
 function shortType(type: string): string {
   return type
-    .replace(/^timestamp\[\w+(, tz=[^\]]*)?\]$/, (_, zone?: string) => (zone ? 'timestamptz' : 'timestamp'))
+    .replace(/^timestamp\[\w+(, tz=[^\]]*)?\]$/, (_, zone?: string) =>
+      zone ? 'timestamptz' : 'timestamp'
+    )
     .replace(/^date32(\[day\])?$/, 'date')
     .replace(/^decimal128/, 'decimal')
     .replace(/^large_string$/, 'string')

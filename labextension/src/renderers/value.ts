@@ -21,7 +21,9 @@ export function textIn(value: unknown): string {
 
 /** Texts of a list, without what is none. */
 export function textsIn(value: unknown): string[] {
-  return listIn(value).map(textIn).filter(text => text !== '');
+  return listIn(value)
+    .map(textIn)
+    .filter(text => text !== '');
 }
 
 /** A finite number, or null. */

@@ -99,7 +99,11 @@ export function Card({ approval, desk, commands, nowMs, trans }: Props): React.R
   );
 }
 
-function TimeLeft(props: { until: string; nowMs: number; trans: TranslationBundle }): React.ReactElement {
+function TimeLeft(props: {
+  until: string;
+  nowMs: number;
+  trans: TranslationBundle;
+}): React.ReactElement {
   const seconds = secondsLeft(props.until, props.nowMs);
   const urgent = seconds <= URGENT_SECONDS ? ' jp-mod-urgent' : '';
   return (

@@ -96,7 +96,11 @@ function Confirm({ desk, detail, commands, trans }: Props): React.ReactElement {
       <p id={question}>
         {denies
           ? trans.__('Deny this request of %1?', detail.requester.name)
-          : trans.__('Run exactly this on %1, once, for %2?', detail.connection, detail.requester.name)}
+          : trans.__(
+              'Run exactly this on %1, once, for %2?',
+              detail.connection,
+              detail.requester.name
+            )}
       </p>
       <label>
         {denies ? trans.__('Reason, for the requester') : trans.__('Reason (optional)')}
@@ -133,7 +137,11 @@ function Confirm({ desk, detail, commands, trans }: Props): React.ReactElement {
           disabled={!ready}
           onClick={answer}
         >
-          {sending ? trans.__('Sending…') : denies ? trans.__('Yes, deny') : trans.__('Yes, approve')}
+          {sending
+            ? trans.__('Sending…')
+            : denies
+              ? trans.__('Yes, deny')
+              : trans.__('Yes, approve')}
         </button>
       </div>
     </div>

@@ -126,7 +126,8 @@ export class Inbox implements IDisposable {
   private async _turn(): Promise<void> {
     const line = (this._line = new AbortController());
     // The first question after a failure must not wait: its answer tells that all is well again.
-    const waitSeconds = this.page.hidden || this._failure !== null || !this._loaded ? 0 : WAIT_SECONDS;
+    const waitSeconds =
+      this.page.hidden || this._failure !== null || !this._loaded ? 0 : WAIT_SECONDS;
     try {
       const list = await this.api.approvals(this._revision, waitSeconds, line.signal);
       if (line.signal.aborted) {

@@ -94,7 +94,5 @@ export class SessionStatus implements IDisposable {
 
 function ordered(sessions: readonly SessionInfo[]): SessionInfo[] {
   const rank = (session: SessionInfo): number => (session.state === 'open' ? 0 : 1);
-  return [...sessions].sort(
-    (a, b) => rank(a) - rank(b) || b.opened_at.localeCompare(a.opened_at)
-  );
+  return [...sessions].sort((a, b) => rank(a) - rank(b) || b.opened_at.localeCompare(a.opened_at));
 }

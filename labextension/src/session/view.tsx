@@ -61,7 +61,9 @@ function Session({ session, commands, trans }: SessionView.Options): React.React
       <div className={HEADING_CLASS}>
         <h2>{trans.__('Session')}</h2>
       </div>
-      {failure?.kind === 'refused' && <Trouble failure={failure} commands={commands} trans={trans} />}
+      {failure?.kind === 'refused' && (
+        <Trouble failure={failure} commands={commands} trans={trans} />
+      )}
       <dl className={FACTS_CLASS}>
         <dt>{trans.__('You')}</dt>
         <dd>{me ? <strong title={`${me.issuer}#${me.subject}`}>{me.name}</strong> : '–'}</dd>
@@ -120,37 +122,37 @@ function Kernel(props: { session: SessionInfo; trans: TranslationBundle }): Reac
         </p>
       )}
       {open && (
-      <dl className={FACTS_CLASS}>
-        <dt>{trans.__('Sandbox')}</dt>
-        <dd>
-          <span className={`${CHIP_CLASS} jp-mod-${confined ? 'good' : 'bad'}`}>
-            {confined ? trans.__('sandboxed') : trans.__('unsandboxed')}
-          </span>
-          {confined && ` ${session.sandbox.detail}`}
-        </dd>
-        {session.agent && (
-          <>
-            <dt>{trans.__('Agent')}</dt>
-            <dd>{session.agent}</dd>
-          </>
-        )}
-        {session.connections.length > 0 && (
-          <>
-            <dt>{trans.__('Connections')}</dt>
-            <dd>
-              {session.connections.map(({ name, kind, description }) => (
-                <div key={name} className={CONNECTION_CLASS} title={description}>
-                  <code>{name}</code> {kind}
-                </div>
-              ))}
-            </dd>
-          </>
-        )}
-        <dt>{trans.__('Id')}</dt>
-        <dd>
-          <code title={session.id}>{session.id.slice(0, 12)}…</code>
-        </dd>
-      </dl>
+        <dl className={FACTS_CLASS}>
+          <dt>{trans.__('Sandbox')}</dt>
+          <dd>
+            <span className={`${CHIP_CLASS} jp-mod-${confined ? 'good' : 'bad'}`}>
+              {confined ? trans.__('sandboxed') : trans.__('unsandboxed')}
+            </span>
+            {confined && ` ${session.sandbox.detail}`}
+          </dd>
+          {session.agent && (
+            <>
+              <dt>{trans.__('Agent')}</dt>
+              <dd>{session.agent}</dd>
+            </>
+          )}
+          {session.connections.length > 0 && (
+            <>
+              <dt>{trans.__('Connections')}</dt>
+              <dd>
+                {session.connections.map(({ name, kind, description }) => (
+                  <div key={name} className={CONNECTION_CLASS} title={description}>
+                    <code>{name}</code> {kind}
+                  </div>
+                ))}
+              </dd>
+            </>
+          )}
+          <dt>{trans.__('Id')}</dt>
+          <dd>
+            <code title={session.id}>{session.id.slice(0, 12)}…</code>
+          </dd>
+        </dl>
       )}
     </li>
   );

@@ -38,5 +38,8 @@ export function warning(kinds: readonly MarkKind[], trans: Catalogue): string {
   };
   return kinds.length === 0
     ? ''
-    : trans.__('This command holds %1. They are marked.', kinds.map(kind => words[kind]).join(', '));
+    : trans.__(
+        'This command holds %1. They are marked.',
+        kinds.map(kind => words[kind]).join(', ')
+      );
 }

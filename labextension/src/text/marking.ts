@@ -37,9 +37,7 @@ const TWIN_ALPHABETS =
   /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}]/u;
 
 /** Their letters that look just like an ASCII letter in most fonts. */
-const TWINS = new Set(
-  'АВСЕНІЈКМОРЅТХҮԌԚԜаԁеһіјӏорԛѕԝхусүѵΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορτυιϲϳոսօհցզ'
-);
+const TWINS = new Set('АВСЕНІЈКМОРЅТХҮԌԚԜаԁеһіјӏорԛѕԝхусүѵΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορτυιϲϳոսօհցզ');
 
 /**
  * Cuts a text into pieces, marked where a reader could be misled.
@@ -141,7 +139,8 @@ function isLookalike(word: string): boolean {
     STACKED.test(word) ||
     letters.some(foldsToAscii) ||
     (/[A-Za-z]/.test(word) && TWIN_ALPHABETS.test(word)) ||
-    (TWIN_ALPHABETS.test(word) && letters.every(letter => TWINS.has(letter) || /[\d_]/.test(letter)))
+    (TWIN_ALPHABETS.test(word) &&
+      letters.every(letter => TWINS.has(letter) || /[\d_]/.test(letter)))
   );
 }
 
