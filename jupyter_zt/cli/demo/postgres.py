@@ -151,20 +151,15 @@ class Postgres:
                 connection.execute(sql.SQL("GRANT pg_signal_backend TO {}").format(role))
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if known.fetchone() is None:
-                database = sql.Identifier(DATABASE)
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-                connection.execute(
-                    sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
-                )
+                _create_database(connection)
 
     def empty_shop(self) -> None:
         """Removes what an older demo left in the database."""
         with self.as_superuser("postgres") as connection:
             connection.autocommit = True
-            database, role = sql.Identifier(DATABASE), sql.Identifier(ADMIN)
+            database = sql.Identifier(DATABASE)
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(database))
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+            _create_database(connection)
 
     def _connect(self, user: str, password: str, database: str) -> psycopg.Connection:
         return psycopg.connect(
@@ -175,6 +170,13 @@ class Postgres:
             dbname=database,
             connect_timeout=5,
         )
+
+
+def _create_database(connection: psycopg.Connection) -> None:
+    database, owner = sql.Identifier(DATABASE), sql.Identifier(ADMIN)
+    connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
+    # A session's role has no business with tables of its own.
+    connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
 
 
 def _programs() -> Path:

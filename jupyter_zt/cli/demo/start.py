@@ -22,17 +22,18 @@ from jupyter_zt.errors import ConflictError
 
 DEFAULT_DIRECTORY = Path("~/.local/share/jupyter-zt/demo")
 DEFAULT_PORT = 8888
+TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 TO_TRY = """
 Open {url}/lab/tree/tour.ipynb
 
-  1. Log in as analyst (the password is the name) and run the tour from the top.
+  1. Log in as analyst and run the tour from the top.
   2. The UPDATE waits. Open the same address in a private window, log in as reviewer,
      and approve it in the panel on the right. The cell goes on by itself.
   3. Shut the kernel down: the recording, in the folder recordings, is sealed. Check it with
      jupyter zt verify {recordings}/tour.*.zt.ipynb
 
-Accounts: analyst, analyst2, reviewer, auditor, admin. Ctrl-C stops everything.
+Ctrl-C stops everything.
 """
 
 
@@ -67,8 +68,9 @@ def main(argv: Sequence[str]) -> int:
             code="port_in_use",
             hint=f"Give JupyterLab another one, for example --port {arguments.port + 1}",
         )
-    for name in ("SIGTERM", "SIGHUP"):
-        signal.signal(signal.Signals[name], signal.default_int_handler)
+    for told in TO_STOP:
+        # SIGINT too: a shell's background job starts with it ignored.
+        signal.signal(told, signal.default_int_handler)
     children = Children()
     try:
         plan = Plan(
@@ -86,8 +88,8 @@ def main(argv: Sequence[str]) -> int:
         print("\nStopping ...", flush=True)
     finally:
         # Stopping takes seconds at most: a second Ctrl-C must not cut it short.
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            signal.signal(signal.Signals[name], signal.SIG_IGN)
+        for told in TO_STOP:
+            signal.signal(told, signal.SIG_IGN)
         children.stop()
         os.close(lock)
     print("Stopped.")
