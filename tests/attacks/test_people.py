@@ -320,6 +320,14 @@ def test_recordings_are_read_by_owner_and_auditor(server: Jupyter, analyst: Pers
     assert analyst.call("GET", path).status_code == 403
     assert analyst.call("GET", "/files/recordings/r.zt.ipynb").status_code == 403
     assert analyst.call("GET", "/nbconvert/html/recordings/r.zt.ipynb").status_code == 403
+    opened = {"principal": {"human": {"iss": server.issuer, "sub": "analyst"}}}
+    bundle = base64.b64encode(json.dumps({"records": [json.dumps(opened)]}).encode()).decode()
+    theirs = server.root / "recordings" / "mine.zt.ipynb"
+    notebook = {"cells": [], "metadata": {"zt": {"recording": bundle}}, "nbformat": 4}
+    theirs.write_text(json.dumps({**notebook, "nbformat_minor": 5}))
+    assert analyst.call("GET", "/api/contents/recordings/mine.zt.ipynb").status_code == 200
+    stranger = server.person("analyst2")
+    assert stranger.call("GET", "/api/contents/recordings/mine.zt.ipynb").status_code == 403
     copy = {"copy_from": "recordings/r.zt.ipynb"}
     assert analyst.call("POST", "/api/contents/", copy).status_code == 403
 

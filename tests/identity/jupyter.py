@@ -107,6 +107,11 @@ class Jupyter:
     runtime: Path
     provider: DemoProvider | None
 
+    @property
+    def issuer(self) -> str:
+        assert self.provider is not None
+        return self.provider.memory.issuer
+
     def person(self, name: str = "") -> Person:
         return Person(self.url, name)
 
