@@ -10,8 +10,10 @@ import asyncio
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
+import zmq.asyncio
 from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from tornado.web import HTTPError
+from traitlets import default
 
 from jupyter_zt.extension import ownership
 from jupyter_zt.extension.kernel_watch import KernelWatch
@@ -21,6 +23,7 @@ __all__ = ["KERNEL_NAME", "KernelCare", "ZTKernelManager"]
 
 KERNEL_NAME: Final = "zt"
 _PROVISIONER_NAME: Final = "zt-sandbox"
+_MAX_WAITING_MESSAGES: Final = 100_000
 
 
 class KernelCare(Protocol):
@@ -45,6 +48,13 @@ class ZTKernelManager(OwnKernels):
     """Starts, restarts and stops kernels as the stock manager does, in the broker's care."""
 
     care: KernelCare | None = None
+
+    @default("context")
+    def _roomy_context(self) -> zmq.asyncio.Context:
+        """Sockets that lose no message while the server is busy, as a subscriber's else do."""
+        context: zmq.asyncio.Context = super()._context_default()
+        context.rcvhwm = _MAX_WAITING_MESSAGES
+        return context
 
     def is_confined(self, kernel_id: str) -> bool:
         """Whether the broker filters and records this kernel. A kernel that is not there is."""

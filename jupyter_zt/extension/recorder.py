@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from logging import Logger, LoggerAdapter
@@ -56,20 +56,23 @@ class SessionRecorder:
         self._log = log
         self._waiting: deque[CellRun] = deque()
         self._cells_seen = 0
-        self._file_is_old = False
-        self._is_behind = False
+        self._troubles: set[str] = set()
         self._has_lost = False
-        self._wake = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._settled.set()
-        self._delivering = asyncio.create_task(self._deliver())
+        self._work = asyncio.Event()
+        self._posted = asyncio.Event()
+        self._posted.set()
+        self._file_is_old = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._post_cells()),
+            asyncio.create_task(self._keep_file()),
+        ]
 
     @property
     def state(self) -> RecordingState:
-        """``ok``; ``behind``: cells wait; ``failed``: a cell was refused and is lost."""
+        """``ok``; ``behind``: cells wait; ``failed``: the gateway refuses one for good."""
         if self._has_lost:
             return "failed"
-        return "behind" if self._is_behind else "ok"
+        return "behind" if self._troubles else "ok"
 
     @property
     def file_name(self) -> str:
@@ -82,9 +85,8 @@ class SessionRecorder:
             return
         self._waiting.extend(runs)
         self._cells_seen += len(runs)
-        self._file_is_old = True
-        self._settled.clear()
-        self._wake.set()
+        self._posted.clear()
+        self._work.set()
 
     async def seal(self) -> None:
         """Deliver what waits, end the session and write its sealed recording.
@@ -92,75 +94,88 @@ class SessionRecorder:
         Tried until it is done; whoever calls this decides when to give up. A session without cells
         leaves no file. What is not sealed stays INCOMPLETE, and says so.
         """
-        await self._settled.wait()
-        pause = _FIRST_RETRY_SECONDS
-        while not await self._is_sealed():
-            self._is_behind = True
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
+        await self._posted.wait()
+        await self._until_done("sealing", self._seal)
+        self.stop()
 
     def stop(self) -> None:
         """Give up what is not delivered."""
-        self._delivering.cancel()
+        for task in self._tasks:
+            task.cancel()
 
-    async def _is_sealed(self) -> bool:
-        """Try once; whether there is nothing left to do."""
-        try:
-            sealed = await self._gateway.seal(self._session, self._cells_seen)
-            if self._cells_seen:
-                await asyncio.to_thread(self._file.write, sealed)
-        except (ZTError, OSError) as error:
-            final = isinstance(error, ZTError) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            if final or not self._is_behind:
-                self._log.warning("The recording %s can't be sealed: %s", self._file.name, error)
-            self._has_lost |= final
-            return final
-        return True
-
-    async def _deliver(self) -> None:
-        """Post what waits, then fetch the recording; pause and try again while that fails."""
+    async def _post_cells(self) -> None:
+        """Bring each cell to the log as soon as it is finished."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            pause = _FIRST_RETRY_SECONDS
-            while not await self._is_delivered():
-                self._is_behind = True
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
-            self._is_behind = False
-            if not self._waiting:
-                self._settled.set()
-
-    async def _is_delivered(self) -> bool:
-        """Try once; whether there is nothing left to do."""
-        try:
+            await self._work.wait()
+            self._work.clear()
             while self._waiting:
-                await self._post(self._waiting[0])
-                self._waiting.popleft()
-            if self._file_is_old:
-                self._file_is_old = False
-                content = await self._gateway.recording(self._session)
-                await asyncio.to_thread(self._file.write, content)
-        except (ZTError, OSError) as error:
-            if not self._is_behind:
-                self._log.warning("The recording %s waits: %s", self._file.name, error)
-            self._file_is_old = True
-            return False
-        return True
+                await self._until_done("posting", self._post_next)
+            self._posted.set()
+            self._file_is_old.set()
 
-    async def _post(self, run: CellRun) -> None:
-        """Record one cell. One that the gateway will never take is lost, and that is said.
+    async def _keep_file(self) -> None:
+        """Fetch the recording after each cell; one that takes long is fetched less often."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._file_is_old.wait()
+            self._file_is_old.clear()
+            began = clock()
+            await self._until_done("writing", self._write_file)
+            await asyncio.sleep(min(clock() - began, _LONGEST_RETRY_SECONDS))
+
+    async def _until_done(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Try it until it works, with growing pauses. Nothing else of this kind overtakes it."""
+        pause = _FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await attempt()
+            except (ZTError, OSError) as error:
+                if what not in self._troubles:
+                    self._log.warning("Recording %s: %s waits: %s", self._file.name, what, error)
+                self._troubles.add(what)
+            else:
+                self._troubles.discard(what)
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
+
+    # ------------------------------------------------------------------ one attempt each
+
+    async def _post_next(self) -> None:
+        """Record the next cell. One that the gateway will never take is lost, and that is said.
 
         Raises:
             ZTError: It can't be recorded now.
         """
+        cell = asdict(self._waiting[0])
         try:
-            await self._gateway.post_cell(self._session, asdict(run))
+            await self._gateway.post_cell(self._session, cell)
         except LimitError:
-            cut = {**asdict(run), "outputs": [_NOT_RECORDED]}
-            await self._gateway.post_cell(self._session, cut)
+            await self._gateway.post_cell(self._session, {**cell, "outputs": [_NOT_RECORDED]})
         except ZTError as error:
-            if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise
-            self._has_lost = True
-            self._log.error("A cell can't be recorded in %s: %s", self._file.name, error)
+            self._lose(error)
+        self._waiting.popleft()
+
+    async def _write_file(self) -> None:
+        try:
+            content = await self._gateway.recording(self._session)
+        except ZTError as error:
+            self._lose(error)
+        else:
+            await asyncio.to_thread(self._file.write, content)
+
+    async def _seal(self) -> None:
+        try:
+            sealed = await self._gateway.seal(self._session, self._cells_seen)
+        except ZTError as error:
+            self._lose(error)
+            return
+        if self._cells_seen:
+            await asyncio.to_thread(self._file.write, sealed)
+
+    def _lose(self, error: ZTError) -> None:
+        """Take note of a final refusal; raise one that may pass."""
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise error
+        self._has_lost = True
+        self._log.error("Recording %s is incomplete: %s", self._file.name, error.diagnostics())

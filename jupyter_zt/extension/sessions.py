@@ -158,6 +158,7 @@ class KernelSessions:
 
     async def _keep_renewed(self, kept: _KernelSession) -> None:
         """Renew well before the session expires, for as long as its person is logged in."""
+        is_renewed = True
         while True:
             left = (kept.expires_at - datetime.now(UTC)).total_seconds()
             early = max(_RENEW_MARGIN_SECONDS, left / 2)
@@ -165,5 +166,8 @@ class KernelSessions:
             try:
                 token = await self._id_token(kept.owner)
                 kept.expires_at = await self._gateway.renew(kept.opened, token)
+                is_renewed = True
             except ZTError as error:
-                self._log.warning("Session %s is not renewed: %s", kept.opened.id, error)
+                if is_renewed:
+                    self._log.warning("Session %s is not renewed: %s", kept.opened.id, error)
+                is_renewed = False

@@ -241,9 +241,7 @@ def test_good_outputs_still_show() -> None:
 
 
 def test_a_table_keeps_its_structure_without_styles() -> None:
-    html = (
-        "<style>td{color:red}</style><table border=1><tr><td colspan=2>5</td></tr></table>"
-    )
+    html = "<style>td{color:red}</style><table border=1><tr><td colspan=2>5</td></tr></table>"
 
     cleaned = shown({"text/html": html})["text/html"]
 
