@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jupyter_zt.errors import EvidenceError
-from jupyter_zt.recording.verify import CellVerdict, Report, verify
+from jupyter_zt.recording.verify import CellVerdict, Report, Verdict, verify
 from jupyter_zt.recording.verify.strict_json import parse_json
 
 EX_USAGE = 64  # sysexits.h
@@ -54,7 +54,11 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     trust = None if arguments.trust is None else _read_trust(arguments.trust)
     previous = None if arguments.previous is None else _read_text(arguments.previous)
-    report = verify(arguments.file, trust, previous)
+    try:
+        report = verify(arguments.file, trust, previous)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not look like a verdict of 1
+        report = Report()
+        report.add(Verdict.MALFORMED, f"The verifier could not cope with this file: {error!r}")
     if arguments.json:
         print(json.dumps(report.to_json(), indent=2))
     else:

@@ -115,8 +115,8 @@ async def test_bodies_of_ten_mebibytes_are_kept_and_larger_ones_refused(log: Log
     body = bytes(range(256)) * 4 * 10 * 1024
     await log.append([RecordDraft(RecordKind.ADMIN, "s_1", {}, {"a": body, "b": body})])
     assert [kept for _, kept in log.session_bodies("s_1").values()] == [body, body]
+    too_large = RecordDraft(RecordKind.ADMIN, "s_1", {}, {"a": bytes(MAX_BODY_BYTES + 1)})
     with pytest.raises(LimitError):
-        too_large = RecordDraft(RecordKind.ADMIN, "s_1", {}, {"a": bytes(MAX_BODY_BYTES + 1)})
         await log.append([too_large])
     with pytest.raises(LimitError):
         await log.append([draft(RecordKind.ADMIN, text="x" * 2_000_000)])
@@ -197,9 +197,7 @@ async def test_also_sees_its_records_in_the_database(log: Log) -> None:
     seen: list[int] = []
 
     def look(connection: Connection, _records: object) -> None:
-        seen.append(
-            int(connection.exec_driver_sql("select count(*) from log_leaves").scalar_one())
-        )
+        seen.append(int(connection.exec_driver_sql("select count(*) from log_leaves").scalar_one()))
 
     await log.append([draft(RecordKind.ADMIN), draft(RecordKind.ADMIN)], look)
     assert seen == [2]
@@ -240,9 +238,7 @@ async def test_an_unknown_session_is_not_sealed_or_built(log: Log) -> None:
 async def test_many_sessions_are_told_apart_beyond_what_is_kept_in_memory(log: Log) -> None:
     for _ in range(2):
         for start in range(0, 600, 100):
-            await log.append(
-                [draft(RecordKind.ADMIN, f"s_{n}") for n in range(start, start + 100)]
-            )
+            await log.append([draft(RecordKind.ADMIN, f"s_{n}") for n in range(start, start + 100)])
     for session in ("s_0", "s_123", "s_599"):
         assert [record.seq for record in log.session_records(session)] == [0, 1]
 

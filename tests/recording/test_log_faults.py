@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or failing, and a second writer: nothing is acknowledged falsely."""
+"""Full, read-only and failing disks, and a second writer: no false acknowledgement."""
 
 from __future__ import annotations
 
@@ -79,13 +79,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
+def _remount(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+
+
 async def test_a_file_system_without_space_refuses_and_recovers(small_disk: Path) -> None:
     with open_log(small_disk) as log:
         kept, _ = await fill(log)
         with pytest.raises(LogUnavailableError):
             await log.append([large()])
         assert log.session_records("s_1") == kept
-        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        _remount(small_disk, "64m")
         after = await log.append([large()])
         assert after[0].seq == len(kept)
     with open_log(small_disk) as log:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -74,6 +75,10 @@ def test_no_byte_of_a_note_can_be_changed(place: int) -> None:
     assert not accepted
 
 
+def _checkpoint_of(proof: str) -> Checkpoint:
+    return Checkpoint.parse(open_note(Proof.parse(proof).note, [VKEY])[0])
+
+
 def test_a_proof_reads_back_and_is_strict() -> None:
     proof = Proof(7, (bytes(32), bytes(range(32))), NOTE)
     text = proof.text()
@@ -86,9 +91,7 @@ def test_a_proof_reads_back_and_is_strict() -> None:
         text.replace("AAA=", "AAB=", 1),
     ):
         with pytest.raises(EvidenceError):
-            parsed = Proof.parse(wrong)
-            open_note(parsed.note, [VKEY])
-            Checkpoint.parse(split_note(parsed.note)[0])
+            _checkpoint_of(wrong)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +115,8 @@ def test_a_key_that_is_not_exactly_a_vkey_is_refused(vkey: str) -> None:
 def test_whatever_is_read_as_a_note_raises_the_domains_error_or_nothing(a: str, b: str) -> None:
     for text in (a, a + b, b + a, a[: len(a) // 2] + b + a[len(a) // 2 :]):
         for read in (split_note, Checkpoint.parse, Proof.parse, VerifierKey.parse, decode_base64):
-            try:
+            with contextlib.suppress(EvidenceError):
                 read(text)
-            except EvidenceError as error:
-                assert error.code
 
 
 def test_the_key_file_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def check_inclusion(
     Raises:
         EvidenceError: It is not, or the proof is not of the right shape.
     """
+    if any(len(item) != 32 for item in (hashed_leaf, root, *proof)):
+        raise _bad_proof("a hash is not of 32 bytes")
     if not 0 <= leaf < size:
         raise _bad_proof("the leaf's index is outside of the tree")
     node, last, computed = leaf, size - 1, hashed_leaf

@@ -66,14 +66,14 @@ class VerifierKey:
             raise _bad_note("the verifier key's id does not belong to its name and key")
         return cls(name, bytes.fromhex(hex_id), public)
 
-    def check(self, text: str, signature: bytes) -> None:
+    def check(self, text: bytes, signature: bytes) -> None:
         """Check this key's signature over a note's text.
 
         Raises:
             EvidenceError: With code ``bad_signature``.
         """
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text)
         except (InvalidSignature, ValueError) as error:
             raise EvidenceError(
                 f"The signature of {self.name} does not belong to this checkpoint.",
@@ -155,7 +155,7 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> tuple[str, list[Verifie
     for name, identifier, signature in signatures:
         for key in keys:
             if (key.name, key.id) == (name, identifier):
-                key.check(text, signature)
+                key.check(text.encode(), signature)
                 signers.append(key)
     return text, signers
 

@@ -128,8 +128,10 @@ def _project_output(output: dict[str, Any]) -> list[list[str]]:
             ["error", "traceback", well_formed("\n".join(lines)).rstrip("\n")],
         ]
     data = output.get("data", {})
-    if kind not in {"display_data", "execute_result"} or not isinstance(data, dict):
+    if not isinstance(kind, str) or kind not in {"display_data", "execute_result"}:
         raise _bad_cell("an output is of no known type")
+    if not isinstance(data, dict):
+        raise _bad_cell("an output's data is no object")
     if not data:
         return [[kind, "", ""]]
     return [[kind, well_formed(mime), _mime_text(mime, data[mime])] for mime in sorted(data)]
