@@ -41,14 +41,11 @@ async def prepare_roles(connection: AdminConnection, names: Names) -> None:
     for role in (names.owner, names.reader, names.writer):
         await _make_role(connection, role)
     await _join_owner(connection, names, about["version"])
-    owner, reader, writer = (
-        quote_identifier(name) for name in (names.owner, names.reader, names.writer)
-    )
-    masked, keys, base = (quote_identifier(name) for name in (names.masked, names.keys, names.base))
+    owner, reader = quote_identifier(names.owner), quote_identifier(names.reader)
+    masked, keys = quote_identifier(names.masked), quote_identifier(names.keys)
     await connection.execute(
         f"CREATE SCHEMA IF NOT EXISTS {masked} AUTHORIZATION {owner};"
         f"CREATE SCHEMA IF NOT EXISTS {keys} AUTHORIZATION {owner};"
-        f"GRANT USAGE ON SCHEMA {base} TO {owner}, {writer};"
         f"SET LOCAL ROLE {owner};"
         f"REVOKE ALL ON SCHEMA {masked}, {keys} FROM PUBLIC;"
         f"GRANT USAGE ON SCHEMA {masked} TO {reader};"
@@ -57,14 +54,8 @@ async def prepare_roles(connection: AdminConnection, names: Names) -> None:
         f"REVOKE ALL ON {names.key_table} FROM PUBLIC;"
         "RESET ROLE"
     )
-    usage = "SELECT pg_catalog.has_schema_privilege($1, $2, 'USAGE')"
-    if not await connection.fetchval(usage, names.owner, names.base):
-        raise ConfigError(
-            f"The admin role can't pass on the use of schema {names.base}.",
-            code="admin_privileges",
-            hint=f"As its owner run: GRANT USAGE ON SCHEMA {base} TO "
-            f"{quote_identifier(names.admin)} WITH GRANT OPTION",
-        )
+    await _pass_on_base(connection, names)
+    await _pass_on_connect(connection, names, about["database"])
 
 
 def _check(about: asyncpg.Record, names: Names) -> None:
@@ -94,6 +85,48 @@ def _check(about: asyncpg.Record, names: Names) -> None:
             code="no_schema",
             hint="Check `schema:` of this connection in gateway.yaml.",
         )
+
+
+async def _pass_on_base(connection: AdminConnection, names: Names) -> None:
+    base, owner, writer = (
+        quote_identifier(name) for name in (names.base, names.owner, names.writer)
+    )
+    refusal = ConfigError(
+        f"The admin role can't pass on the use of schema {names.base}.",
+        code="admin_privileges",
+        hint=f"As its owner run: GRANT USAGE ON SCHEMA {base} TO "
+        f"{quote_identifier(names.admin)} WITH GRANT OPTION",
+    )
+    try:
+        await connection.execute(f"GRANT USAGE ON SCHEMA {base} TO {owner}, {writer}")
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise refusal from error
+    # Without the right to pass it on, GRANT often only warns.
+    usage = "SELECT pg_catalog.has_schema_privilege($1, $2, 'USAGE')"
+    if not await connection.fetchval(usage, names.owner, names.base):
+        raise refusal
+
+
+async def _pass_on_connect(connection: AdminConnection, names: Names, database: str) -> None:
+    """Where CONNECT was taken from PUBLIC, leases get it by name, through their groups."""
+    connect = "SELECT pg_catalog.has_database_privilege($1, $2, 'CONNECT')"
+    place, admin = quote_identifier(database), quote_identifier(names.admin)
+    for role in (names.reader, names.writer):
+        if await connection.fetchval(connect, role, database):
+            continue
+        grant = f"GRANT CONNECT ON DATABASE {place} TO {quote_identifier(role)}"
+        try:
+            async with connection.transaction():
+                await connection.execute(grant)
+        except asyncpg.InsufficientPrivilegeError:
+            pass
+        if not await connection.fetchval(connect, role, database):
+            raise ConfigError(
+                f"Leases may not connect to database {database!r}.",
+                code="admin_privileges",
+                hint=f"As its owner run: GRANT CONNECT ON DATABASE {place} TO {admin} "
+                "WITH GRANT OPTION",
+            )
 
 
 async def _make_role(connection: AdminConnection, role: str) -> None:

@@ -147,7 +147,8 @@ def _partial(source: str, column: SourceColumn, form: str) -> str | None:
         case "last4":
             # The separators of phone and card numbers don't count; a short value shows nothing.
             bare = f"translate({text}, ' -./()', '')"
-            return f"'****' || CASE WHEN length({bare}) > 7 THEN right({bare}, 4) ELSE '' END"
+            shown = f"CASE WHEN length({bare}) > 7 THEN right({bare}, 4) ELSE left({bare}, 0) END"
+            return f"'****' || {shown}"
         case "domain":
             # Anchored, and without spaces: free text with an @ in it must not pass for an address.
             return (
