@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
@@ -26,10 +27,11 @@ from jupyter_zt.gateway.targets import Target, build_targets
 from jupyter_zt.identity import TokenVerifier
 from jupyter_zt.masking import Classification
 from jupyter_zt.policy import PolicySet
-from jupyter_zt.recording import Log, load_or_create_key
+from jupyter_zt.recording import Log, load_or_create_key, trust_policy
 
 CLASSIFICATION = "classification.yaml"
 POLICIES = "policies"
+TRUST = "trust.json"
 DRAIN_SECONDS = 1
 EXIT_LOG_CLOSED = 70
 
@@ -64,6 +66,7 @@ def build_rooms(directory: Path) -> Rooms:
     )
     approvals = ApprovalStore(engine)
     log.start(waiting={held.action.id for held in approvals.waiting()})
+    _write_trust(config, log)
     identity = config.values.identity
     changes = Changes(start=secrets.randbelow(2**40))
     targets: Mapping[str, Target] = build_targets(config, classification)
@@ -82,6 +85,12 @@ def build_rooms(directory: Path) -> Rooms:
         consent=Consent(log, approvals, changes, now_utc),
         leases=Leases(log, now_utc),
     )
+
+
+def _write_trust(config: Configuration, log: Log) -> None:
+    """What an auditor pins, for the administrator to hand out: `state/trust.json`."""
+    text = json.dumps(trust_policy(log), indent=2) + "\n"
+    (config.state / TRUST).write_text(text, encoding="utf-8")
 
 
 def _end_process(why: str) -> None:
