@@ -71,7 +71,7 @@ class ZT(ExtensionApp):
         if not self.allow_other_kernels:
             serverapp.update_config(Config({"KernelSpecManager": {"allowed_kernelspecs": {"zt"}}}))
 
-    def initialize(self) -> None:
+    def initialize(self) -> None:  # type: ignore[override]  # as ExtensionApp's own
         """Guard the server, or end it."""
         assert self.serverapp is not None  # noqa: S101 - linked before
         try:
@@ -90,7 +90,8 @@ class ZT(ExtensionApp):
         """End all kernels while the gateway can still be told, and seal their recordings."""
         if self._broker is None or self.serverapp is None:
             return
-        await self.serverapp.kernel_manager.shutdown_all()
+        kernels: Any = self.serverapp.kernel_manager
+        await kernels.shutdown_all()
         await self._broker.end_all()
         set_session_opener(None)
 
@@ -103,9 +104,10 @@ class ZT(ExtensionApp):
         check_server(server)
         check_gateway_url(self.gateway_url)
         secret = read_broker_secret(self.broker_secret_file)
+        people: Any = server.identity_provider
         broker = Broker(
             gateway=GatewayClient(self.gateway_url, secret),
-            people=server.identity_provider,
+            people=people,
             root=Path(server.root_dir),
             recordings=self._recordings(server),
             allow_other_kernels=self.allow_other_kernels,

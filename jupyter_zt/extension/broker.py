@@ -10,9 +10,9 @@ from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from jupyter_client.manager import KernelManager
 from jupyter_server.base.call_context import CallContext
 from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from tornado.web import HTTPError
 
 from jupyter_zt.errors import AuthenticationError, UnavailableError
@@ -115,7 +115,7 @@ class Broker:
             raise HTTPError(403, "A kernel is started by a person who is logged in.")
         self._people.claim(kernel_id, person.key)
 
-    def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
+    def listen(self, kernel_id: str, kernel: KernelManager) -> None:
         """The kernel runs: hear what it publishes."""
         self._sessions.listen(kernel_id, kernel)
 

@@ -96,30 +96,40 @@ class GatewayClient:
 
     async def me(self, token: str) -> dict[str, Any]:
         """The person, as the gateway sees them."""
-        return await self._json("GET", "/v1/me", _bearer(token))
+        answer: dict[str, Any] = await self._json("GET", "/v1/me", _bearer(token))
+        return answer
 
     async def sessions(self, token: str) -> list[dict[str, Any]]:
         """The person's sessions (an administrator's: everybody's)."""
-        return await self._json("GET", "/v1/sessions", _bearer(token))
+        answer: list[dict[str, Any]] = await self._json("GET", "/v1/sessions", _bearer(token))
+        return answer
 
     async def connections(self, token: str) -> list[dict[str, Any]]:
         """The connections that the person may name."""
-        return await self._json("GET", "/v1/connections", _bearer(token))
+        answer: list[dict[str, Any]] = await self._json("GET", "/v1/connections", _bearer(token))
+        return answer
 
     async def approvals(self, token: str, after: str, wait_seconds: int) -> dict[str, Any]:
         """Open and recent approvals; waits up to 25 s while the revision is still `after`."""
         wait = max(0, min(wait_seconds, _MAX_WAIT_SECONDS))
         query = {"wait_seconds": str(wait)} | ({"after": after} if after else {})
-        return await self._json("GET", "/v1/approvals", _bearer(token), query=query)
+        answer: dict[str, Any] = await self._json(
+            "GET", "/v1/approvals", _bearer(token), query=query
+        )
+        return answer
 
     async def approval(self, token: str, approval: str) -> dict[str, Any]:
         """One approval."""
-        return await self._json("GET", f"/v1/approvals/{approval}", _bearer(token))
+        answer: dict[str, Any] = await self._json(
+            "GET", f"/v1/approvals/{approval}", _bearer(token)
+        )
+        return answer
 
     async def vote(self, token: str, approval: str, body: Mapping[str, object]) -> dict[str, Any]:
         """The person's word on one approval."""
         path = f"/v1/approvals/{approval}/votes"
-        return await self._json("POST", path, _bearer(token), body=body)
+        answer: dict[str, Any] = await self._json("POST", path, _bearer(token), body=body)
+        return answer
 
     # ------------------------------------------------------------------ for a kernel
 

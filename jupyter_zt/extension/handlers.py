@@ -71,7 +71,8 @@ class BrokerHandler(APIHandler):
             return await call(token)
 
         self._forwarding = asyncio.create_task(calling())
-        return await self._forwarding
+        result: _T = await self._forwarding
+        return result
 
     async def answer(self, body: Callable[[], Awaitable[object]]) -> None:
         """Finish with the JSON that `body` makes, or with its error."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from logging import Logger, LoggerAdapter
 from typing import Any, Final
 
+from jupyter_client.manager import KernelManager
 from jupyter_client.session import Session
-from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from tornado.ioloop import PeriodicCallback
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -35,7 +35,7 @@ class KernelWatch:
 
     def __init__(
         self,
-        kernel: ServerKernelManager,
+        kernel: KernelManager,
         journal: KernelJournal,
         finished: Callable[[list[CellRun]], None],
         log: Logger | LoggerAdapter[Any],
@@ -78,9 +78,11 @@ class KernelWatch:
     def _subscribe(self) -> None:
         self._disconnect()
         self._ports = list(self._kernel.ports)
-        self._iopub = self._kernel.connect_iopub()
-        self._iopub.on_recv(self._heard)
-        self._control = self._kernel.connect_control()
+        # The server's kernel managers give streams where jupyter_client's own give sockets.
+        kernel: Any = self._kernel
+        iopub: ZMQStream = kernel.connect_iopub()
+        iopub.on_recv(self._heard)
+        self._iopub, self._control = iopub, kernel.connect_control()
         self._nudging.start()
 
     def _disconnect(self) -> None:

@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 import zmq.asyncio
-from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
 from tornado.web import HTTPError
 from traitlets import default
 
@@ -34,7 +35,7 @@ class KernelCare(Protocol):
     def claim(self, kernel_id: str) -> None:
         """A person starts this kernel. Raises `HTTPError` when nobody is logged in."""
 
-    def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
+    def listen(self, kernel_id: str, kernel: KernelManager) -> None:
         """The kernel runs."""
 
     def watch(self, kernel_id: str) -> KernelWatch | None:
@@ -65,7 +66,7 @@ class ZTKernelManager(OwnKernels):
         """The broker's ear at a kernel; None when it has none."""
         return self.care.watch(kernel_id) if self.care else None
 
-    async def _async_start_kernel(  # type: ignore[override]
+    async def _async_start_kernel(
         self, *, kernel_id: str | None = None, path: Any = None, **kwargs: Any
     ) -> str:
         """Start a kernel for the person whose request this is.
@@ -105,15 +106,15 @@ class ZTKernelManager(OwnKernels):
 
     restart_kernel = _async_restart_kernel  # type: ignore[assignment]
 
-    async def _async_shutdown_kernel(  # noqa: ANN202
+    async def _async_shutdown_kernel(
         self,
         kernel_id: str,
-        now: bool = False,  # noqa: FBT001, FBT002 - the base class's signature
-        restart: bool = False,  # noqa: FBT001, FBT002
-    ):
+        now: bool | None = False,  # noqa: FBT001, FBT002 - the base class's signature
+        restart: bool | None = False,  # noqa: FBT001, FBT002
+    ) -> None:
         _check_is_theirs(kernel_id)
         try:
-            return await super()._async_shutdown_kernel(kernel_id, now=now, restart=restart)
+            await super()._async_shutdown_kernel(kernel_id, now=now, restart=restart)
         finally:
             if not restart:
                 await self._care().end(kernel_id)
@@ -148,7 +149,8 @@ class ZTKernelManager(OwnKernels):
         """Whether this kernelspec may run: ours with our sandbox, or any where that is allowed."""
         if name != KERNEL_NAME:
             return self._care().allow_other_kernels
-        metadata = self.kernel_spec_manager.get_kernel_spec(name).metadata
+        specs: KernelSpecManager | None = self.kernel_spec_manager
+        metadata = specs.get_kernel_spec(name).metadata if specs else {}
         provisioner = metadata.get("kernel_provisioner", {}).get("provisioner_name")
         return bool(provisioner == _PROVISIONER_NAME)
 

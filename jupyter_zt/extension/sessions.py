@@ -15,7 +15,7 @@ from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Final
 
-from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
+from jupyter_client.manager import KernelManager
 
 from jupyter_zt.errors import NotFoundError, UnavailableError, ZTError
 from jupyter_zt.extension.gateway_client import GatewayClient, OpenedSession
@@ -96,7 +96,7 @@ class KernelSessions:
         self._kernels[kernel_id] = kept
         return opened
 
-    def listen(self, kernel_id: str, kernel: ServerKernelManager) -> None:
+    def listen(self, kernel_id: str, kernel: KernelManager) -> None:
         """The kernel runs: hear what it publishes from now on."""
         kept = self._kernels.get(kernel_id)
         if kept is None:

@@ -39,7 +39,7 @@ class ZTWebsocketConnection(ZMQChannelsWebsocketConnection):
 
     # ------------------------------------------------------------------ from the browser
 
-    def handle_incoming_message(self, incoming_msg: str | bytes) -> None:
+    def handle_incoming_message(self, incoming_msg: Any) -> None:
         """Pass on what a page may ask; refuse the rest, so that the page does not wait for it."""
         if not self._is_confined:
             super().handle_incoming_message(incoming_msg)
