@@ -1,4 +1,4 @@
-"""Bypass of the path: what code in a kernel tries to get out of the sandbox, or at what lies beside it.
+"""Bypass of the path: code in a kernel that tries to get out, or at what lies beside it.
 
 Each attack runs in a real kernel in the real sandbox. Only the session's socket is there, unserved.
 """
@@ -131,8 +131,8 @@ def test_only_loopback_is_there(kernel: RunningKernel) -> None:
 def test_curl_and_pip_in_a_subprocess(kernel: RunningKernel, listener: int) -> None:
     code = "import subprocess as s\nreturn s.run(['curl', '-s', '-m', '3', '{}']).returncode"
     assert attempt(kernel, code.format(f"http://127.0.0.1:{listener}")) != "0"
-    pip = "import subprocess as s, sys\nreturn s.run([sys.executable, '-m', 'pip', 'install', 'x'])"
-    assert "returncode=0" not in attempt(kernel, pip)
+    pip = "return s.call([sys.executable, '-m', 'pip', 'install', '--retries', '0', 'six-x'])"
+    assert attempt(kernel, f"import subprocess as s, sys\n{pip}") != "0"
 
 
 def test_sockets_of_a_family_without_a_namespace(kernel: RunningKernel) -> None:
@@ -254,7 +254,7 @@ def test_replacing_what_the_server_reads_or_runs(kernel: RunningKernel) -> None:
         "/run/zt/planted",
         "/usr/bin/planted",
         os.path.realpath(os.__file__),
-        f"{os.path.dirname(psutil.__file__)}/planted.py",
+        f"{Path(psutil.__file__).parent}/planted.py",
     ):
         assert attempt(kernel, f"open('{path}', 'w')") == "OSError"
 
@@ -333,7 +333,8 @@ def test_the_servers_terminal(kernel: RunningKernel) -> None:
 def test_processes_of_the_hosts(kernel: RunningKernel) -> None:
     commands = attempt(
         kernel,
-        "import glob\nreturn [open(p).read().split('\\0') for p in glob.glob('/proc/[0-9]*/cmdline')]",
+        "import glob\nnames = glob.glob('/proc/[0-9]*/cmdline')\n"
+        "return [open(name).read().split('\\0') for name in names]",
     )
     programs = [command[0] for command in ast.literal_eval(commands)]
     assert sorted(Path(program).name for program in programs) == ["bwrap", "python"]
@@ -356,7 +357,7 @@ def test_another_user_namespace_or_a_mount(kernel: RunningKernel) -> None:
         "mount -t tmpfs x /tmp",
         "bwrap --ro-bind / / id",
     ):
-        code = f"import subprocess as s\nreturn s.run('{command}', shell=True, capture_output=True).returncode"
+        code = f"import subprocess as s\nreturn s.run('{command}', shell=True).returncode"
         assert attempt(kernel, code) != "0"
     clone = "import ctypes\nreturn ctypes.CDLL(None).syscall(56, 0x10000000 | 17, 0, 0, 0, 0)"
     assert attempt(kernel, clone) == "-1"

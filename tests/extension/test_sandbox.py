@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -74,9 +75,8 @@ def test_a_restart_keeps_kernel_id_and_folder(work: Path, broker: TestBroker) ->
     assert [restart for _, restart in broker.ended] == [True, False]
 
 
-def test_each_kernel_has_a_folder_of_its_own_for_its_user_alone(
-    work: Path, broker: TestBroker
-) -> None:
+@pytest.mark.usefixtures("broker")
+def test_each_kernel_has_a_folder_of_its_own_for_its_user_alone(work: Path) -> None:
     kernels = [RunningKernel(work), RunningKernel(work)]
     folders = {Path(kernel.manager.connection_file).parent for kernel in kernels}
     assert len(folders) == 2
@@ -86,13 +86,12 @@ def test_each_kernel_has_a_folder_of_its_own_for_its_user_alone(
         kernel.stop()
 
 
-def test_the_environment_is_an_allow_list(
-    work: Path, broker: TestBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("broker")
+def test_the_environment_is_an_allow_list(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("PGPASSWORD", "x")
     kernel = RunningKernel(work)
-    names = set(eval(kernel.value("list(__import__('os').environ)")))  # noqa: S307
+    names = set(ast.literal_eval(kernel.value("list(__import__('os').environ)")))
     kernel.stop()
     assert {"LC_ALL", "ZT_SOCKET", "HOME", "PATH"} <= names
     set_by_ipykernel = {"PWD", "TERM", "CLICOLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "PAGER"}
@@ -139,8 +138,9 @@ def test_without_bubblewrap_it_says_what_to_install_and_which_setting_accepts_th
     assert broker.opened == []
 
 
+@pytest.mark.usefixtures("broker")
 def test_without_user_namespaces_it_says_so(
-    work: Path, broker: TestBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    work: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "bwrap"
     broken.write_text(
@@ -182,9 +182,8 @@ def test_the_accepted_risk_is_said_and_the_environment_is_scrubbed_all_the_same(
     assert "not installed" in state.detail
 
 
-def test_it_is_not_accepted_by_anything_else(
-    work: Path, broker: TestBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("broker")
+def test_it_is_not_accepted_by_anything_else(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bubblewrap, "find", lambda: "")
     for value in (False, "False", "no", ""):
         assert refused(work, ZT={"allow_unsandboxed": value}).code == "no_bubblewrap"
@@ -205,8 +204,9 @@ def test_folders_that_no_kernel_gets(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert caught.value.code == "work_folder_refused"
 
 
+@pytest.mark.usefixtures("broker")
 def test_a_kernel_that_dies_is_explained_in_the_servers_log(
-    work: Path, broker: TestBroker, caplog: pytest.LogCaptureFixture
+    work: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kernel = RunningKernel(work)
     kernel.start("import os; os.write(2, b'out of \\x1b[31mluck\\n'); os._exit(7)")
@@ -217,15 +217,17 @@ def test_a_kernel_that_dies_is_explained_in_the_servers_log(
     assert "out of ?[31mluck" in caplog.text
 
 
-def test_output_without_end_does_not_block_a_kernel(work: Path, broker: TestBroker) -> None:
+@pytest.mark.usefixtures("broker")
+def test_output_without_end_does_not_block_a_kernel(work: Path) -> None:
     kernel = RunningKernel(work)
     kernel.run("import os\nfor _ in range(2000): os.write(2, b'x' * 1000)")
     assert kernel.value("1 + 1") == "2"
     kernel.stop()
 
 
+@pytest.mark.usefixtures("broker")
 def test_a_long_temporary_folder_does_not_break_the_sockets(
-    work: Path, broker: TestBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    work: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     long = tmp_path / ("x" * 90)
     long.mkdir()

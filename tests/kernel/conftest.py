@@ -12,17 +12,17 @@ from tests.kernel.scripted_gateway import ScriptedGateway
 
 
 @pytest.fixture
-def gateway() -> Iterator[ScriptedGateway]:
-    gateway = ScriptedGateway()
-    yield gateway
-    gateway.close()
+def scripted() -> Iterator[ScriptedGateway]:
+    scripted = ScriptedGateway()
+    yield scripted
+    scripted.close()
 
 
 @pytest.fixture(scope="module")
 def module_gateway() -> Iterator[ScriptedGateway]:
-    gateway = ScriptedGateway()
-    yield gateway
-    gateway.close()
+    scripted = ScriptedGateway()
+    yield scripted
+    scripted.close()
 
 
 @pytest.fixture(scope="module")

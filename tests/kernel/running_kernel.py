@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from jupyter_client import KernelManager
 from traitlets.config import Config
@@ -32,7 +32,7 @@ class TestBroker:
     async def closed(self, kernel_id: str, restart: bool) -> None:  # noqa: FBT001
         self.ended.append((kernel_id, restart))
 
-    def __enter__(self) -> TestBroker:
+    def __enter__(self) -> Self:
         set_session_opener(self)
         return self
 

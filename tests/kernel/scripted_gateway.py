@@ -15,6 +15,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -121,8 +122,8 @@ class ScriptedGateway:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="zt-sg-"))
         self.path = self.folder / "gateway.sock"
-        self.script: Script = lambda action, out: out.error("failed", "unscripted", "No script.")
-        self.resume: Script = lambda action, out: out.error("failed", "unscripted", "No script.")
+        self.script: Script = lambda _action, out: out.error("failed", "unscripted", "No script.")
+        self.resume: Script = lambda _action, out: out.error("failed", "unscripted", "No script.")
         self.refuse: tuple[int, dict[str, str]] | None = None
         self.actions: list[dict[str, Any]] = []
         self.attached: list[str] = []
@@ -166,10 +167,8 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
     def cut_all(self) -> None:
         for connection in self.open_connections:
-            try:
+            with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # a kernel that hangs up in the middle of an answer is what tests do

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from tests.kernel.scripted_gateway import FrameWriter, ScriptedGateway, ipc
-from zt_kernel import actions, gateway as gateway_module
+from zt_kernel import actions
+from zt_kernel import gateway as gateway_module
 from zt_kernel.actions import Command, Mask
 from zt_kernel.errors import ZTError, ZTInterrupted, ZTRefused
 from zt_kernel.gateway import Gateway
@@ -44,27 +45,27 @@ class Seen:
 
 
 @pytest.fixture
-def client(gateway: ScriptedGateway) -> Gateway:
-    return Gateway(str(gateway.path))
+def client(scripted: ScriptedGateway) -> Gateway:
+    return Gateway(str(scripted.path))
 
 
 def run(client: Gateway, seen: Seen | None = None, command: Command = SELECT) -> actions.Outcome:
     return actions.run(client, command, seen or Seen())
 
 
-def test_a_result_arrives_with_its_masks(gateway: ScriptedGateway, client: Gateway) -> None:
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+def test_a_result_arrives_with_its_masks(scripted: ScriptedGateway, client: Gateway) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.table(TABLE, {"email": {"kind": "redact", "tag": "email"}})
         out.result(rows="3")
 
-    gateway.script = script
+    scripted.script = script
     outcome = run(client)
     assert outcome.table is not None
     assert outcome.table.equals(TABLE)
     assert [column.mask for column in outcome.columns] == [None, Mask("redact", "email")]
     assert outcome.result["record"] == "17"
-    assert gateway.actions == [
+    assert scripted.actions == [
         {
             "connection": "warehouse",
             "command": "select 1",
@@ -76,10 +77,10 @@ def test_a_result_arrives_with_its_masks(gateway: ScriptedGateway, client: Gatew
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
-def test_slices_may_fall_anywhere(gateway: ScriptedGateway, client: Gateway, size: int) -> None:
+def test_slices_may_fall_anywhere(scripted: ScriptedGateway, client: Gateway, size: int) -> None:
     data = ipc(TABLE)
 
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.schema(TABLE)
         for start in range(0, len(data), size):
@@ -89,14 +90,14 @@ def test_slices_may_fall_anywhere(gateway: ScriptedGateway, client: Gateway, siz
             out.event("news_of_a_later_version", fine=True)
         out.result(rows="3")
 
-    gateway.script = script
+    scripted.script = script
     table = run(client).table
     assert table is not None
     assert table.equals(TABLE)
 
 
-def test_an_update_has_no_rows(gateway: ScriptedGateway, client: Gateway) -> None:
-    gateway.script = lambda action, out: (
+def test_an_update_has_no_rows(scripted: ScriptedGateway, client: Gateway) -> None:
+    scripted.script = lambda _action, out: (
         out.accepted(),
         out.result(verb="update", command_tag="UPDATE 1"),
     )
@@ -105,29 +106,29 @@ def test_an_update_has_no_rows(gateway: ScriptedGateway, client: Gateway) -> Non
     assert outcome.result["command_tag"] == "UPDATE 1"
 
 
-def test_connections_are_used_again(gateway: ScriptedGateway, client: Gateway) -> None:
-    gateway.script = lambda action, out: (out.accepted(), out.table(TABLE), out.result())
+def test_connections_are_used_again(scripted: ScriptedGateway, client: Gateway) -> None:
+    scripted.script = lambda _action, out: (out.accepted(), out.table(TABLE), out.result())
     for _ in range(5):
         run(client)
     client.get("/v1/session")
-    assert gateway.connections == 1
+    assert scripted.connections == 1
 
 
 def test_an_idle_connection_that_the_gateway_closed_is_not_used(
-    gateway: ScriptedGateway, client: Gateway
+    scripted: ScriptedGateway, client: Gateway
 ) -> None:
-    gateway.script = lambda action, out: (out.accepted(), out.result())
+    scripted.script = lambda _action, out: (out.accepted(), out.result())
     run(client)
-    gateway.stop()
-    gateway.start()
+    scripted.stop()
+    scripted.start()
     run(client)
-    assert len(gateway.actions) == 2
+    assert len(scripted.actions) == 2
 
 
 def test_a_denied_action_is_refused_with_code_hint_and_record(
-    gateway: ScriptedGateway, client: Gateway
+    scripted: ScriptedGateway, client: Gateway
 ) -> None:
-    gateway.script = lambda action, out: (
+    scripted.script = lambda _action, out: (
         out.accepted(),
         out.error("denied", "drop_denied", "DROP is not allowed.", hint="Ask.", who="An admin"),
     )
@@ -144,9 +145,9 @@ def test_a_denied_action_is_refused_with_code_hint_and_record(
 
 @pytest.mark.parametrize(("status", "kind"), [(403, ZTRefused), (404, ZTError), (503, ZTError)])
 def test_a_problem_instead_of_frames_is_told(
-    gateway: ScriptedGateway, client: Gateway, status: int, kind: type[ZTError]
+    scripted: ScriptedGateway, client: Gateway, status: int, kind: type[ZTError]
 ) -> None:
-    gateway.refuse = status, {"code": "login_expired", "message": "Log in again.", "hint": "Now."}
+    scripted.refuse = status, {"code": "login_expired", "message": "Log in again.", "hint": "Now."}
     with pytest.raises(kind) as caught:
         run(client)
     assert type(caught.value) is kind
@@ -154,41 +155,41 @@ def test_a_problem_instead_of_frames_is_told(
 
 
 def test_an_error_after_the_first_rows_is_an_error(
-    gateway: ScriptedGateway, client: Gateway
+    scripted: ScriptedGateway, client: Gateway
 ) -> None:
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.schema(TABLE)
         out.arrow(ipc(TABLE)[:-200])
         out.error("failed", "target_failed", "The server went away.")
 
-    gateway.script = script
+    scripted.script = script
     with pytest.raises(ZTError) as caught:
         run(client)
     assert caught.value.code == "target_failed"
 
 
 def test_a_stream_that_is_cut_is_an_unknown_outcome_and_nothing_is_sent_again(
-    gateway: ScriptedGateway, client: Gateway
+    scripted: ScriptedGateway, client: Gateway
 ) -> None:
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.schema(TABLE)
         out.arrow(ipc(TABLE)[:100])
         out.cut()
 
-    gateway.script = script
+    scripted.script = script
     with pytest.raises(ZTError) as caught:
         run(client)
     assert (caught.value.code, caught.value.record) == ("outcome_unknown", "10")
-    assert len(gateway.actions) == 1
-    assert gateway.attached == []
+    assert len(scripted.actions) == 1
+    assert scripted.attached == []
 
 
 def test_a_stream_without_an_ending_is_not_taken_for_complete(
-    gateway: ScriptedGateway, client: Gateway
+    scripted: ScriptedGateway, client: Gateway
 ) -> None:
-    gateway.script = lambda action, out: (out.accepted(), out.table(TABLE))
+    scripted.script = lambda _action, out: (out.accepted(), out.table(TABLE))
     with pytest.raises(ZTError) as caught:
         run(client)
     assert caught.value.code == "outcome_unknown"
@@ -196,22 +197,22 @@ def test_a_stream_without_an_ending_is_not_taken_for_complete(
 
 @pytest.mark.parametrize("junk", [b"X\0\0\0\1x", b"J\0\0\0\3[1]", b"J\0\0\0\2no", b"J\xff\0\0\0"])
 def test_something_else_than_frames_is_told(
-    gateway: ScriptedGateway, client: Gateway, junk: bytes
+    scripted: ScriptedGateway, client: Gateway, junk: bytes
 ) -> None:
-    gateway.script = lambda action, out: out.raw(junk)
+    scripted.script = lambda _action, out: out.raw(junk)
     with pytest.raises(ZTError) as caught:
         run(client)
     assert caught.value.code == "bad_answer"
 
 
-def test_a_held_action_is_shown_and_then_runs(gateway: ScriptedGateway, client: Gateway) -> None:
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+def test_a_held_action_is_shown_and_then_runs(scripted: ScriptedGateway, client: Gateway) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.held()
         out.event("approved", by=["reviewer"])
         out.result(command_tag="UPDATE 1", approved_by=["reviewer"])
 
-    gateway.script = script
+    scripted.script = script
     seen = Seen()
     assert run(client, seen).result["approved_by"] == ["reviewer"]
     assert seen.events == [("held", "reviewer"), ("approved", ["reviewer"])]
@@ -219,9 +220,9 @@ def test_a_held_action_is_shown_and_then_runs(gateway: ScriptedGateway, client: 
 
 @pytest.mark.parametrize("status", ["denied", "expired", "cancelled"])
 def test_a_held_action_that_ends_otherwise_is_refused(
-    gateway: ScriptedGateway, client: Gateway, status: str
+    scripted: ScriptedGateway, client: Gateway, status: str
 ) -> None:
-    gateway.script = lambda action, out: (
+    scripted.script = lambda _action, out: (
         out.accepted(),
         out.held(),
         out.error(status, f"approval_{status}", "Not today."),
@@ -233,35 +234,35 @@ def test_a_held_action_that_ends_otherwise_is_refused(
 
 
 def test_a_held_action_survives_a_restart_of_the_gateway(
-    gateway: ScriptedGateway, client: Gateway
+    scripted: ScriptedGateway, client: Gateway
 ) -> None:
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.held()
         out.wait_until_gone()
 
-    def resume(action: dict[str, Any], out: FrameWriter) -> None:
+    def resume(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.held()
         out.event("approved", by=["reviewer"])
         out.table(TABLE)
         out.result(rows="3")
 
-    gateway.script, gateway.resume = script, resume
+    scripted.script, scripted.resume = script, resume
     seen = Seen()
 
     def restart() -> None:
         seen.waiting.wait(10)
-        gateway.stop()
-        gateway.start()
+        scripted.stop()
+        scripted.start()
 
     restarting = threading.Thread(target=restart)
     restarting.start()
     outcome = run(client, seen)
     restarting.join()
     assert outcome.result["rows"] == "3"
-    assert len(gateway.actions) == 1, "the action was sent once"
-    assert gateway.attached == ["a_1"]
+    assert len(scripted.actions) == 1, "the action was sent once"
+    assert scripted.attached == ["a_1"]
     assert seen.events == [
         ("held", "reviewer"),
         "away",
@@ -271,17 +272,17 @@ def test_a_held_action_survives_a_restart_of_the_gateway(
 
 
 def test_a_gateway_that_does_not_come_back_ends_the_wait(
-    gateway: ScriptedGateway, client: Gateway, monkeypatch: pytest.MonkeyPatch
+    scripted: ScriptedGateway, client: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actions, "HELD_PATIENCE_SECONDS", 0.2)
 
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.held()
-        gateway.path.unlink()
+        scripted.path.unlink()
         out.cut()
 
-    gateway.script = script
+    scripted.script = script
     with pytest.raises(ZTError) as caught:
         run(client)
     assert caught.value.code == "gateway_unreachable"
@@ -289,27 +290,25 @@ def test_a_gateway_that_does_not_come_back_ends_the_wait(
 
 
 def test_a_gateway_that_is_not_there_is_told_and_nothing_was_done(
-    gateway: ScriptedGateway, client: Gateway, monkeypatch: pytest.MonkeyPatch
+    scripted: ScriptedGateway, client: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway_module, "CONNECT_PATIENCE_SECONDS", 0.1)
-    gateway.stop()
+    scripted.stop()
     with pytest.raises(ZTError) as caught:
         run(client)
     assert caught.value.code == "gateway_unreachable"
 
 
-def test_the_stop_button_cancels_and_hangs_up(
-    gateway: ScriptedGateway, client: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_stop_button_cancels_and_hangs_up(scripted: ScriptedGateway, client: Gateway) -> None:
     hung_up = threading.Event()
 
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.held()
         if out.wait_until_gone():
             hung_up.set()
 
-    gateway.script = script
+    scripted.script = script
 
     class Impatient(Seen):
         def held(self, approval: Mapping[str, Any]) -> None:
@@ -319,4 +318,4 @@ def test_the_stop_button_cancels_and_hangs_up(
         run(client, Impatient())
     assert "withdrawn" in caught.value.message
     assert hung_up.wait(10)
-    assert gateway.cancelled == ["a_1"]
+    assert scripted.cancelled == ["a_1"]

@@ -19,10 +19,10 @@ MASKS = {"email": {"kind": "redact", "tag": "email"}}
 
 
 @pytest.fixture
-def gateway(module_gateway: ScriptedGateway) -> Iterator[ScriptedGateway]:
+def scripted(module_gateway: ScriptedGateway) -> Iterator[ScriptedGateway]:
     """The gateway of the module's kernel, with three rows for every command."""
 
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.table(TABLE, MASKS)
         out.result(rows="3")
@@ -33,20 +33,21 @@ def gateway(module_gateway: ScriptedGateway) -> Iterator[ScriptedGateway]:
     return module_gateway
 
 
-def test_a_tool_cell_shows_a_masked_result(kernel: RunningKernel, gateway: ScriptedGateway) -> None:
+def test_a_tool_cell_shows_a_masked_result(
+    kernel: RunningKernel, scripted: ScriptedGateway
+) -> None:
     message = kernel.start("%%sql warehouse\nselect id, email from customers\n")
     ran = kernel.finish(message)
     assert ran.reply["status"] == "ok"
     assert ran.data(RESULT)["columns"][1]["mask"] == {"kind": "redact", "tag": "email"}
     assert "email ◐" in ran.data("text/plain")
     assert "3 rows" in ran.data("text/html")
-    assert gateway.actions[0]["command"] == "select id, email from customers"
-    assert gateway.actions[0]["cell"] == message
+    assert scripted.actions[0]["command"] == "select id, email from customers"
+    assert scripted.actions[0]["cell"] == message
 
 
-def test_a_result_is_assigned_and_usable_in_pandas(
-    kernel: RunningKernel, gateway: ScriptedGateway
-) -> None:
+@pytest.mark.usefixtures("scripted")
+def test_a_result_is_assigned_and_usable_in_pandas(kernel: RunningKernel) -> None:
     ran = kernel.run("%%sql warehouse people <<\nselect * from customers")
     assert "people: 3 rows" in ran.text
     assert kernel.value("int(people.groupby('email').id.sum().iloc[0])") == "6"
@@ -56,21 +57,23 @@ def test_a_result_is_assigned_and_usable_in_pandas(
 
 
 def test_python_and_the_line_form_do_the_same(
-    kernel: RunningKernel, gateway: ScriptedGateway
+    kernel: RunningKernel, scripted: ScriptedGateway
 ) -> None:
     assert kernel.value("len(zt.sql('warehouse', 'select $1', parameters=[5]))") == "3"
     kernel.run("df = %sql warehouse select '{x}' , '$y'")
     assert kernel.value("len(df)") == "3"
-    assert [action["parameters"] for action in gateway.actions] == [[5], []]
-    assert gateway.actions[1]["command"] == "select '{x}' , '$y'"
+    assert [action["parameters"] for action in scripted.actions] == [[5], []]
+    assert scripted.actions[1]["command"] == "select '{x}' , '$y'"
 
 
-def test_zt_is_there_after_a_reset(kernel: RunningKernel, gateway: ScriptedGateway) -> None:
+@pytest.mark.usefixtures("scripted")
+def test_zt_is_there_after_a_reset(kernel: RunningKernel) -> None:
     kernel.run("%reset -f")
     assert kernel.value("len(zt.sql('warehouse', 'select 1'))") == "3"
 
 
-def test_zt_shows_who_where_and_what(kernel: RunningKernel, gateway: ScriptedGateway) -> None:
+@pytest.mark.usefixtures("scripted")
+def test_zt_shows_who_where_and_what(kernel: RunningKernel) -> None:
     text = kernel.run("%zt").data("text/plain")
     for expected in ("analyst (analyst)", "sandboxed (bubblewrap", "warehouse", "tour.ipynb"):
         assert expected in text
@@ -92,17 +95,17 @@ def test_zt_shows_who_where_and_what(kernel: RunningKernel, gateway: ScriptedGat
     ],
 )
 def test_what_can_not_work_says_why_in_a_line(
-    kernel: RunningKernel, gateway: ScriptedGateway, code: str, words: str
+    kernel: RunningKernel, scripted: ScriptedGateway, code: str, words: str
 ) -> None:
     ran = kernel.run(code)
     assert words in ran.text
-    assert gateway.actions == []
+    assert scripted.actions == []
 
 
 def test_a_refusal_is_short_and_points_at_the_fault(
-    kernel: RunningKernel, gateway: ScriptedGateway
+    kernel: RunningKernel, scripted: ScriptedGateway
 ) -> None:
-    gateway.script = lambda action, out: (
+    scripted.script = lambda _action, out: (
         out.accepted(),
         out.error("denied", "unparsable", "This is no SQL.", position=1, hint="Look."),
     )
@@ -118,16 +121,16 @@ def test_a_refusal_is_short_and_points_at_the_fault(
 
 
 def test_a_held_cell_shows_that_it_waits_and_goes_on(
-    kernel: RunningKernel, gateway: ScriptedGateway
+    kernel: RunningKernel, scripted: ScriptedGateway
 ) -> None:
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.held()
         out.released.wait(0.2)
         out.event("approved", by=["reviewer"])
         out.result(command_tag="UPDATE 1", approved_by=["reviewer"])
 
-    gateway.script = script
+    scripted.script = script
     ran = kernel.run("%%sql warehouse\nupdate t set a = 1 where id = 2")
     assert ran.data(HELD)["state"] == "waiting"
     assert "a reviewer other than you" in ran.text
@@ -138,16 +141,16 @@ def test_a_held_cell_shows_that_it_waits_and_goes_on(
 
 
 def test_the_stop_button_withdraws_a_held_action(
-    kernel: RunningKernel, gateway: ScriptedGateway
+    kernel: RunningKernel, scripted: ScriptedGateway
 ) -> None:
     gone: list[bool] = []
 
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         out.held()
         gone.append(out.wait_until_gone())
 
-    gateway.script = script
+    scripted.script = script
     message = kernel.start(
         "for _ in range(3):\n  try: zt.sql('warehouse', 'update t')\n  except Exception: pass"
     )
@@ -155,22 +158,22 @@ def test_the_stop_button_withdraws_a_held_action(
     kernel.interrupt()
     ran = kernel.finish(message)
     assert ran.error == ["Stopped: the request for approval was withdrawn; see record 10."]
-    assert gateway.cancelled == ["a_1"]
+    assert scripted.cancelled == ["a_1"]
     assert gone == [True]
-    assert len(gateway.actions) == 1
+    assert len(scripted.actions) == 1
     assert kernel.value("1 + 1") == "2"
 
 
 def test_the_stop_button_cancels_a_running_statement(
-    kernel: RunningKernel, gateway: ScriptedGateway
+    kernel: RunningKernel, scripted: ScriptedGateway
 ) -> None:
     gone: list[bool] = []
 
-    def script(action: dict[str, Any], out: FrameWriter) -> None:
+    def script(_action: dict[str, Any], out: FrameWriter) -> None:
         out.accepted()
         gone.append(out.wait_until_gone())
 
-    gateway.script = script
+    scripted.script = script
     message = kernel.start("print('go', flush=True)\nzt.sql('warehouse', 'select pg_sleep(60)')")
     kernel.wait_for_output(message, "stream")
     time.sleep(0.3)  # until it waits in the read; an earlier stop is as good
@@ -183,9 +186,8 @@ def test_the_stop_button_cancels_a_running_statement(
     assert gone == [True]
 
 
-def test_completion_inspection_and_expressions_work(
-    kernel: RunningKernel, gateway: ScriptedGateway
-) -> None:
+@pytest.mark.usefixtures("scripted")
+def test_completion_inspection_and_expressions_work(kernel: RunningKernel) -> None:
     reply = kernel.client.complete("zt.se", reply=True, timeout=30)
     assert any("session" in match for match in reply["content"]["matches"])
     reply = kernel.client.inspect("zt.sql", reply=True, timeout=30)
@@ -194,7 +196,8 @@ def test_completion_inspection_and_expressions_work(
     assert ran.reply["user_expressions"]["x"]["data"]["text/plain"] == "2"
 
 
-def test_neither_debugger_nor_subshells(kernel: RunningKernel, gateway: ScriptedGateway) -> None:
+@pytest.mark.usefixtures("scripted")
+def test_neither_debugger_nor_subshells(kernel: RunningKernel) -> None:
     info = kernel.client.kernel_info(reply=True, timeout=30)["content"]
     assert info["supported_features"] == []
     for kind, content, reply in (
@@ -209,9 +212,8 @@ def test_neither_debugger_nor_subshells(kernel: RunningKernel, gateway: Scripted
         assert refused
 
 
-def test_modules_beside_the_notebook_can_be_imported(
-    kernel: RunningKernel, gateway: ScriptedGateway
-) -> None:
+@pytest.mark.usefixtures("scripted")
+def test_modules_beside_the_notebook_can_be_imported(kernel: RunningKernel) -> None:
     (kernel.work / "mine.py").write_text("VALUE = 42\n")
     (kernel.work / "zt_kernel.py").write_text("raise SystemExit('not the kernel')\n")
     assert kernel.value("__import__('mine').VALUE") == "42"

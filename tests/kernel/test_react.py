@@ -138,9 +138,9 @@ def test_bad_requests_are_refused(
 
 
 def test_an_error_of_the_model_ends_it(
-    kernel: RunningKernel, model: Model, module_gateway: ScriptedGateway
+    kernel: RunningKernel, module_gateway: ScriptedGateway
 ) -> None:
-    module_gateway.script = lambda action, out: (
+    module_gateway.script = lambda _action, out: (
         out.accepted(),
         out.error("failed", "target_failed", "The model is away."),
     )
