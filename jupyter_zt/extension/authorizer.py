@@ -60,8 +60,8 @@ class ZTAuthorizer(Authorizer):
             return False
         if resource in _SERVER_STATE and action != "read":
             return ADMIN in human.roles
-        if resource == "events" and action != "read":
-            # Every page acts on events, so only the server makes them.
+        if resource == "events" and handler.request.method == "POST":
+            # Every page acts on events, so only the server makes them; pages subscribe.
             return False
         await self._check_kernel(handler, human)
         names_file = resource in _FILES or "path" in handler.path_kwargs or handler.path_args

@@ -375,7 +375,11 @@ def test_server_state_is_the_administrators(analyst: Person, admin: Person) -> N
         assert analyst.call("POST", path, {}).status_code == 403, path
 
 
-def test_forged_events(admin: Person) -> None:
+async def test_forged_events(server: Jupyter, admin: Person) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in admin.cookies.items())
+    address = f"{server.url}/api/events/subscribe".replace("http", "ws", 1)
+    subscribed = await websocket_connect(HTTPRequest(address, headers={"Cookie": cookie}))
+    subscribed.close()
     event = {"schema_id": "https://events.jupyter.org/jupyter_server/kernel_actions/v1"}
     assert admin.call("POST", "/api/events", event).status_code == 403
 
