@@ -17,6 +17,7 @@ from tornado.ioloop import PeriodicCallback
 from zmq.eventloop.zmqstream import ZMQStream
 
 from jupyter_zt.extension.journal import CellRun, KernelJournal
+from jupyter_zt.extension.wire_messages import unpack
 
 __all__ = ["KernelWatch"]
 
@@ -31,6 +32,7 @@ class KernelWatch:
         journal: What was asked and what came out.
         finished: Takes the cells that are finished, in order.
         log: For what the administrator should know.
+        nudge_milliseconds: Pause between two requests for a sign of life.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class KernelWatch:
         journal: KernelJournal,
         finished: Callable[[list[CellRun]], None],
         log: Logger | LoggerAdapter[Any],
+        nudge_milliseconds: int = _NUDGE_MILLISECONDS,
     ) -> None:
         self.journal = journal
         self._kernel = kernel
@@ -50,7 +53,7 @@ class KernelWatch:
         self._iopub: ZMQStream | None = None
         self._control: ZMQStream | None = None
         self._ports: list[object] = []
-        self._nudging = PeriodicCallback(self._nudge, _NUDGE_MILLISECONDS)
+        self._nudging = PeriodicCallback(self._nudge, nudge_milliseconds)
         self._subscribe()
 
     def when_listening(self, act: Callable[[], None]) -> None:
@@ -107,9 +110,9 @@ class KernelWatch:
 
     def _heard(self, parts: list[bytes]) -> None:
         try:
-            _, rest = self._session.feed_identities(parts)
-            message = self._session.deserialize(rest)
-            runs = self.journal.published(message)
+            _, (_signature, *message) = self._session.feed_identities(parts)
+            # As on the page's socket, the signature does not matter: the kernel has the key.
+            runs = self.journal.published(unpack(message))
         except Exception:  # noqa: BLE001 - whatever an untrusted kernel sends, the journal goes on
             self._log.warning(
                 "A malformed message of kernel %s is not recorded", self._kernel.kernel_id
