@@ -274,3 +274,18 @@ async def test_a_durable_append_takes_about_a_millisecond(log: Log) -> None:
         times.append(time.perf_counter() - began)
     # Generous: the machine that runs this may share its disk. `make bench` measures it.
     assert sorted(times)[len(times) // 2] < 0.02
+
+
+async def test_a_caller_that_gives_up_leaves_the_log_whole(log: Log) -> None:
+    tasks = [
+        asyncio.ensure_future(log.append([draft(RecordKind.ADMIN, n=str(n))])) for n in range(200)
+    ]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    told = {item[0].leaf for item in outcomes if not isinstance(item, BaseException)}
+    records = log.session_records("s_1")
+    assert told <= {record.leaf for record in records}
+    assert [record.seq for record in records] == list(range(len(records)))
+    assert (await log.append([draft(RecordKind.ADMIN)]))[0].leaf == len(records)

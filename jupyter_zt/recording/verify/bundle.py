@@ -18,7 +18,7 @@ from typing import Any
 from jupyter_zt.errors import EvidenceError
 from jupyter_zt.recording.verify.merkle import leaf_hash
 from jupyter_zt.recording.verify.note import decode_base64
-from jupyter_zt.recording.verify.strict_json import canonical_json, parse_json
+from jupyter_zt.recording.verify.strict_json import canonical_text, parse_json
 
 __all__ = ["Bundle", "Entry", "encode_bundle", "parse_bundle"]
 
@@ -87,7 +87,7 @@ def encode_bundle(
             for name, (salt, body) in bodies.items()
         },
     }
-    return _base64(canonical_json(value).encode())
+    return _base64(canonical_text(value).encode())
 
 
 def parse_bundle(encoded: str) -> Bundle:
@@ -100,7 +100,7 @@ def parse_bundle(encoded: str) -> Bundle:
     value = parse_json(raw)
     if not isinstance(value, dict) or set(value) != _BUNDLE_KEYS or value["v"] != "1":
         raise _malformed("it has other fields than version 1")
-    if canonical_json(value).encode("utf-8", "replace") != raw:
+    if canonical_text(value).encode("utf-8", "replace") != raw:
         raise _malformed("it is not canonical JSON")
     texts, session = value["records"], value["session"]
     if not isinstance(session, str) or not isinstance(texts, list) or not texts:

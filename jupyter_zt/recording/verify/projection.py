@@ -17,7 +17,7 @@ from typing import Any
 from jupyter_zt.errors import EvidenceError
 from jupyter_zt.recording.verify.strict_json import (
     canonical_json,
-    canonical_text_list,
+    canonical_text,
     well_formed,
 )
 from jupyter_zt.recording.verify.terminal import settle
@@ -76,7 +76,7 @@ def project_outputs(outputs: object) -> list[list[list[str]]]:
 
 def projection_bytes(projection: Projection) -> bytes:
     """The exact bytes that a `cell` record's body holds."""
-    return canonical_text_list(projection)
+    return canonical_text(projection).encode()
 
 
 def hash_projections(bodies: Iterable[bytes]) -> str:

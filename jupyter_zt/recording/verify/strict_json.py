@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_zt.errors import EvidenceError
 
-__all__ = ["canonical_json", "canonical_text_list", "parse_json", "well_formed"]
+__all__ = ["canonical_json", "canonical_text", "parse_json", "well_formed"]
 
 _MAX_DEPTH = 100
 _MAX_NUMBER_CHARACTERS = 1200  # the longest double written out in full has 1,077
@@ -45,9 +45,9 @@ def canonical_json(value: Any) -> str:
     return "".join(parts)
 
 
-def canonical_text_list(value: list[Any]) -> bytes:
-    """Canonical JSON of nested lists of well-formed text: there it is Python's compact form."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+def canonical_text(value: Any) -> str:
+    """Canonical JSON of text in lists and objects with ASCII keys: Python's compact form, fast."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def well_formed(text: str) -> str:
