@@ -16,7 +16,7 @@ class ZTKernelApp(IPKernelApp):
     def init_path(self) -> None:
         """Lets cells import what lies beside the notebook, as every Python kernel does.
 
-        The interpreter itself started without that (`-P`): a file there must not replace the kernel.
+        The interpreter started without that (`-P`): no file there can replace the kernel.
         """
         sites = (
             index

@@ -16,6 +16,8 @@ from zt_kernel.actions import Outcome
 from zt_kernel.errors import ZTError, ZTInterrupted, ZTRefused
 from zt_kernel.masked_frame import MaskedFrame
 from zt_kernel.react_prompt import (
+    ACTION,
+    FINAL,
     MAX_OBSERVATION_CHARACTERS,
     Exchange,
     MalformedReplyError,
@@ -30,7 +32,7 @@ DEFAULT_MODEL = "llm"
 DEFAULT_MAX_STEPS = 6
 _MODEL_KIND = "llm"
 _SHOWN_ROWS = 8
-_TABLES_QUERY = (
+TABLES_QUERY = (
     "select table_name, string_agg(column_name, ', ' order by ordinal_position) as columns"
     " from information_schema.columns"
     " where table_schema not in ('information_schema', 'pg_catalog')"
@@ -119,13 +121,16 @@ def react(
     run = ReactRun(goal=goal.strip(), model=f"{model} ({about})" if about else model)
     tables = _tables(usable)
     exchanges: list[Exchange] = []
-    refused: set[tuple[str, str]] = set()
+    asked_before: dict[tuple[str, str], str] = {}
     malformed_before = False
+    forms: tuple[str, ...] = (ACTION, FINAL)
     for number in range(1, max_steps + 1):
         view = StepView(number)
         view.show()
+        if number == max_steps:
+            forms = (FINAL,)
         try:
-            thinking = tool.run(model, request(run.goal, usable, tables, exchanges))
+            thinking = tool.run(model, request(run.goal, usable, tables, exchanges, forms))
         except (ZTError, ZTInterrupted) as error:
             view.show(status="failed", observation=str(error))
             raise
@@ -148,12 +153,13 @@ def react(
         step = _act(proposal, model_record, view)
         run.steps.append(step)
         exchanges.append(Exchange(reply=reply, observation=step.observation))
-        asked = (step.connection, step.command)
-        if step.status != "ok" and asked in refused:
+        before = asked_before.get((step.connection, step.command))
+        if step.status != "ok" and before is not None:
             run.stopped = "it asked twice for what had been refused"
             return run
-        if step.status != "ok":
-            refused.add(asked)
+        if before is not None:
+            forms = (FINAL,)  # it goes in circles: what it has seen must do
+        asked_before[step.connection, step.command] = step.status
     run.stopped = f"{max_steps} steps are used up"
     return run
 
@@ -227,7 +233,7 @@ def _tables(connections: Sequence[dict[str, str]]) -> str:
         if item.get("kind") != "postgres":
             continue
         try:
-            outcome = tool.run(item["name"], _TABLES_QUERY)
+            outcome = tool.run(item["name"], TABLES_QUERY)
         except ZTError:
             continue  # policy may keep the catalog closed; the model then knows the names only
         if outcome.table is not None:

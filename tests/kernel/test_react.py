@@ -50,6 +50,12 @@ def model(module_gateway: ScriptedGateway) -> Iterator[Model]:
     return Model(module_gateway)
 
 
+def forms(prompt: dict[str, Any]) -> list[str]:
+    """What the model was allowed to reply with."""
+    schema = prompt["response_format"]["json_schema"]["schema"]
+    return [form["required"][1] for form in schema["anyOf"]]
+
+
 def steps(ran: Ran) -> list[dict[str, Any]]:
     """The last state of each step."""
     last: dict[int, dict[str, Any]] = {}
@@ -76,7 +82,7 @@ def test_it_thinks_acts_observes_and_answers(kernel: RunningKernel, model: Model
     assert "records 55" in ran.text
     assert "A tiny local model" in ran.text
     assert model.acted[0]["cause"] == "101"
-    assert model.prompts[0]["messages"][1]["content"] == "Question: How many orders are there?"
+    assert model.prompts[0]["messages"][-1]["content"] == "Question: How many orders are there?"
     assert "orders(id, placed_at)" in model.prompts[0]["messages"][0]["content"]
     assert "<data>\ncount\n500000\n</data>" in model.prompts[1]["messages"][-1]["content"]
 
@@ -90,10 +96,26 @@ def test_the_same_refused_action_twice_stops_it(kernel: RunningKernel, model: Mo
 
 
 def test_it_ends_when_its_steps_are_used_up(kernel: RunningKernel, model: Model) -> None:
-    model.replies = [{"thought": str(n), "action": COUNT} for n in range(9)]
+    model.replies = [
+        {"thought": "x", "action": COUNT | {"command": f"select {n}"}} for n in range(9)
+    ]
     ran = kernel.run("%%react --max-steps 3\nCount forever.")
     assert len(steps(ran)) == 3
     assert "3 steps are used up" in ran.text
+    assert [forms(prompt) for prompt in model.prompts] == [
+        ["action", "final"],
+        ["action", "final"],
+        ["final"],
+    ]
+
+
+def test_a_model_that_goes_in_circles_is_asked_for_its_answer(
+    kernel: RunningKernel, model: Model
+) -> None:
+    again = {"thought": "x", "action": COUNT}
+    model.replies = [again, again, {"thought": "Well.", "final": "500000."}]
+    assert "Answer: 500000." in kernel.run("%%react\nCount.").text
+    assert forms(model.prompts[2]) == ["final"]
 
 
 @pytest.mark.parametrize("junk", ["", "no json", "{", "[]", '{"thought": 1}', "{" * 2000])

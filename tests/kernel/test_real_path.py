@@ -12,6 +12,7 @@ import pytest
 
 from tests.fixtures_gateway import Gateway, Session
 from tests.kernel.running_kernel import RunningKernel, TestBroker
+from zt_kernel.react_loop import TABLES_QUERY
 
 HELD = "application/vnd.zt.held+json"
 RESULT = "application/vnd.zt.result+json"
@@ -121,6 +122,14 @@ def test_the_gateway_gone_while_nothing_is_held(
     # Not sent yet, so waiting for the gateway can't run anything twice.
     assert own_kernel.run("%%sql warehouse\nSELECT 2 AS two").reply["status"] == "ok"
     back.join()
+
+
+def test_an_agent_may_look_up_what_tables_there_are(session: Session) -> None:
+    outcome = session.run(TABLES_QUERY)
+    assert outcome.last.get("status") == "completed", outcome.last
+    tables = {row["table_name"]: row["columns"] for row in outcome.rows}
+    assert "customers" in tables
+    assert "email" in tables["customers"]
 
 
 def test_a_sealed_session_says_how_to_go_on(kernel: RunningKernel, session: Session) -> None:
