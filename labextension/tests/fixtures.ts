@@ -1,7 +1,7 @@
 /** Requests as the gateway lists them, and a gateway small enough to look through. */
 import type { Api } from '../src/api/client';
 import { Failure } from '../src/api/failure';
-import type { Approval, ApprovalList, Me, SessionInfo, VoteRequest } from '../src/api/types';
+import type { Approval, ApprovalList, Person, Session, VoteRequest } from '../src/api/types';
 
 /** A request of somebody else that the reader may decide. */
 export function approval(changes: Partial<Approval> = {}): Approval {
@@ -35,8 +35,15 @@ export class Gateway implements Api {
   readonly votes: { id: string; request: VoteRequest }[] = [];
   readonly waits: number[] = [];
   failure: Failure | null = null;
-  person: Me = { issuer: 'i', subject: '2', name: 'reviewer', roles: ['reviewer'] };
-  running: SessionInfo[] = [];
+  person: Person = {
+    issuer: 'i',
+    subject: '2',
+    name: 'reviewer',
+    roles: ['reviewer'],
+    unsandboxed: false,
+    gateway: { state: 'ok' }
+  };
+  running: Session[] = [];
 
   constructor(private list: Approval[] = []) {}
 
@@ -90,11 +97,11 @@ export class Gateway implements Api {
     return Promise.resolve(copy(found));
   }
 
-  me(): Promise<Me> {
+  me(): Promise<Person> {
     return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.person);
   }
 
-  sessions(): Promise<SessionInfo[]> {
+  sessions(): Promise<Session[]> {
     return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.running);
   }
 

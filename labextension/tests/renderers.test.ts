@@ -77,6 +77,17 @@ describe('result', () => {
     }
   });
 
+  it('tells what a write did', () => {
+    const write = {
+      connection: 'w',
+      columns: [],
+      rows: [],
+      row_count: '42',
+      command_tag: 'UPDATE 42'
+    };
+    expect(shown(...resultNodes(write, trans)).textContent).toBe('wUPDATE 42');
+  });
+
   it.each([null, 7, 'x', [], { columns: 'no', rows: {} }, { columns: [null], rows: [null, [{}]] }])(
     'survives %j',
     data => {
@@ -123,10 +134,15 @@ describe('waiting card', () => {
     expect(card.textContent).toContain('not on a Friday');
   });
 
-  it('takes a state that it does not know for waiting, never for consent', () => {
+  it('never takes a state that it does not know for consent', () => {
     expect(heldCard(held({ state: 'superapproved' }), NOW, trans).className).toContain(
-      'jp-mod-waiting'
+      'jp-mod-unknown'
     );
+  });
+
+  it('leaves out the plain form of itself', () => {
+    const card = heldCard(held({ message: 'Held: waits.\n  - changes rows' }), NOW, trans);
+    expect(card.textContent?.match(/changes rows/g)).toHaveLength(1);
   });
 });
 

@@ -3,7 +3,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import { Failure, failureFrom } from './failure';
-import type { Approval, ApprovalList, Me, SessionInfo, VoteRequest } from './types';
+import type { Approval, ApprovalList, Person, Session, VoteRequest } from './types';
 
 /** What the models need from the server; tests give their own. */
 export interface Api {
@@ -11,8 +11,8 @@ export interface Api {
   approvals(after: string, waitSeconds: number, signal: AbortSignal): Promise<ApprovalList>;
   approval(id: string): Promise<Approval>;
   vote(id: string, request: VoteRequest): Promise<Approval>;
-  me(): Promise<Me>;
-  sessions(): Promise<SessionInfo[]>;
+  me(): Promise<Person>;
+  sessions(): Promise<Session[]>;
   /** Milliseconds that the server's clock is ahead of this one, from its last answer. */
   readonly clockAheadMs: number;
 }
@@ -40,15 +40,17 @@ export class Client implements Api {
   vote(id: string, request: VoteRequest): Promise<Approval> {
     return this._request(`approvals/${encodeURIComponent(id)}/votes`, {
       method: 'POST',
+      // The browser would call a text `text/plain`, which a form of another site can send, too.
+      headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(request)
     });
   }
 
-  me(): Promise<Me> {
+  me(): Promise<Person> {
     return this._request('me');
   }
 
-  sessions(): Promise<SessionInfo[]> {
+  sessions(): Promise<Session[]> {
     return this._request('sessions');
   }
 

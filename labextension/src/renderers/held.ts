@@ -24,9 +24,17 @@ const TIME_CLASS = 'jp-ZT-Time';
 /** Less than a minute is left. */
 const URGENT_CLASS = 'jp-mod-urgent';
 
-const STATES = ['waiting', 'approved', 'denied', 'expired', 'cancelled'] as const;
-/** What the kernel says about the action. */
-export type HeldState = (typeof STATES)[number];
+const STATES = [
+  'waiting',
+  'approved',
+  'denied',
+  'expired',
+  'cancelled',
+  'failed',
+  'limit'
+] as const;
+/** What the kernel says about the action; `unknown` for what it should not say. */
+export type HeldState = (typeof STATES)[number] | 'unknown';
 
 /** Shows one waiting card and its countdown. */
 export class HeldRenderer extends Widget implements IRenderMime.IRenderer {
@@ -134,7 +142,8 @@ export function heldCard(data: unknown, nowMs: number, trans: Catalogue): HTMLEl
         )
       })
     );
-  } else if (message !== '') {
+  } else if (message !== '' && !message.includes('\n')) {
+    // A longer text is this card in plain words, for hosts that can't show it.
     card.append(element('div', { class: DETAIL_CLASS, text: message }));
   } else if (state === 'waiting') {
     card.append(
@@ -178,13 +187,19 @@ function titleOf(
       return trans.__('%1: the time for a decision is over', connection);
     case 'cancelled':
       return trans.__('%1: withdrawn', connection);
+    case 'failed':
+      return trans.__('%1: failed', connection);
+    case 'limit':
+      return trans.__('%1: stopped at a limit', connection);
+    case 'unknown':
+      return trans.__('%1: held', connection);
   }
 }
 
-/** The state that the kernel names; anything else reads as waiting, which promises nothing. */
+/** The state that the kernel names. Anything else promises nothing. */
 function stateOf(data: unknown): HeldState {
   const state = textIn(objectIn(data).state);
-  return STATES.find(known => known === state) ?? 'waiting';
+  return STATES.find(known => known === state) ?? 'unknown';
 }
 
 function timeLeft(data: unknown, nowMs: number): number {

@@ -13,6 +13,8 @@ export const REACT_MIME = 'application/vnd.zt.react+json';
 const CARD_CLASS = 'jp-ZT-React';
 /** Number of the step and what became of it. */
 const HEAD_CLASS = 'jp-ZT-React-head';
+/** Where the step stands in the log. */
+const RECORD_CLASS = 'jp-ZT-React-record';
 /** One of thought, action, observation. */
 const PART_CLASS = 'jp-ZT-React-part';
 /** A part's name. */
@@ -47,6 +49,7 @@ export function reactCard(data: unknown, trans: Catalogue): HTMLElement {
   const command = textIn(action.command);
   const observation = textIn(step.observation);
   const status = textIn(step.status);
+  const record = textIn(step.record);
   const title = trans.__('Step %1', textIn(step.step));
   const card = element(
     'section',
@@ -55,6 +58,9 @@ export function reactCard(data: unknown, trans: Catalogue): HTMLElement {
       'div',
       { class: HEAD_CLASS },
       element('span', { text: title }),
+      record === ''
+        ? null
+        : element('span', { class: RECORD_CLASS, text: trans.__('record %1', record) }),
       status === ''
         ? null
         : element('span', { class: `${CHIP_CLASS} jp-mod-${tone(status)}`, text: status })
@@ -106,10 +112,10 @@ function part(name: string, label: string, ...content: (Node | null)[]): HTMLEle
 
 /** Which colour a status has. */
 function tone(status: string): 'good' | 'bad' | 'open' {
-  if (['completed', 'done', 'ok', 'approved'].includes(status)) {
+  if (['completed', 'final'].includes(status)) {
     return 'good';
   }
-  return ['denied', 'failed', 'error', 'expired', 'cancelled', 'limit'].includes(status)
+  return ['denied', 'failed', 'malformed', 'expired', 'cancelled', 'limit'].includes(status)
     ? 'bad'
     : 'open';
 }

@@ -208,7 +208,10 @@ function footer(
   const record = textIn(result.record);
   const approvers = textsIn(result.approved_by);
   const facts = [textIn(result.connection)];
-  if (count !== '') {
+  const tag = textIn(result.command_tag);
+  if (tag !== '' && columns.length === 0) {
+    facts.push(tag);
+  } else if (count !== '') {
     facts.push(count === '1' ? trans.__('1 row') : trans.__('%1 rows', grouped(count)));
     if (shown > 0 && Number(count) > shown) {
       facts.push(trans.__('first %1 shown', shown));

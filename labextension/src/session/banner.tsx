@@ -29,21 +29,20 @@ export class Banner extends ReactWidget {
   }
 
   protected override render(): React.ReactElement {
-    const { session, trans } = this.options;
-    const notebooks = session.unsandboxed.map(({ notebook }) => notebook).join(', ');
+    const { trans } = this.options;
     return (
       <>
         <noShieldIcon.react tag="span" />
         <span>
           <strong>{trans.__('No sandbox.')}</strong>{' '}
-          {trans.__('Code in %1 can reach whatever the Jupyter server can.', notebooks)}
+          {trans.__('Code in notebooks can reach whatever the Jupyter server can.')}
         </span>
       </>
     );
   }
 
   private _follow(): void {
-    this.setHidden(this.options.session.unsandboxed.length === 0);
+    this.setHidden(!this.options.session.unsandboxed);
     this.update();
   }
 }

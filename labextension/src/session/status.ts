@@ -5,7 +5,7 @@ import type { IDisposable } from '@lumino/disposable';
 
 import type { Api } from '../api/client';
 import { failureOf, type Failure } from '../api/failure';
-import type { Me, SessionInfo } from '../api/types';
+import type { Person, Session } from '../api/types';
 
 const INTERVAL_MS = 20_000;
 const MAX_BACKOFF_MS = 60_000;
@@ -27,12 +27,12 @@ export class SessionStatus implements IDisposable {
   }
 
   /** Null until the gateway has said. */
-  get me(): Me | null {
+  get me(): Person | null {
     return this._me;
   }
 
   /** Open ones first, then the newest sealed ones. */
-  get sessions(): readonly SessionInfo[] {
+  get sessions(): readonly Session[] {
     return this._sessions;
   }
 
@@ -40,11 +40,11 @@ export class SessionStatus implements IDisposable {
     return this._failure;
   }
 
-  /** Open sessions whose kernel runs without a sandbox. */
-  get unsandboxed(): SessionInfo[] {
-    return this._sessions.filter(
-      session => session.state === 'open' && session.sandbox.state === 'unsandboxed'
-    );
+  /** Whether kernels run, or would run, without a sandbox. */
+  get unsandboxed(): boolean {
+    const exposed = ({ state, sandbox }: Session): boolean =>
+      state === 'open' && sandbox.state === 'unsandboxed';
+    return (this._me?.unsandboxed ?? false) || this._sessions.some(exposed);
   }
 
   start(): Promise<void> {
@@ -69,9 +69,9 @@ export class SessionStatus implements IDisposable {
 
   private async _turn(): Promise<void> {
     try {
-      const [me, sessions] = await Promise.all([this.api.me(), this.api.sessions()]);
-      this._me = me;
-      this._sessions = ordered(sessions);
+      // The broker itself knows the person while the gateway is away.
+      this._me = await this.api.me();
+      this._sessions = ordered(await this.api.sessions());
       this._failure = null;
     } catch (error) {
       this._failure = failureOf(error);
@@ -87,12 +87,12 @@ export class SessionStatus implements IDisposable {
 
   private readonly _poll: Poll<void, unknown>;
   private readonly _changed = new Signal<this, void>(this);
-  private _me: Me | null = null;
-  private _sessions: readonly SessionInfo[] = [];
+  private _me: Person | null = null;
+  private _sessions: readonly Session[] = [];
   private _failure: Failure | null = null;
 }
 
-function ordered(sessions: readonly SessionInfo[]): SessionInfo[] {
-  const rank = (session: SessionInfo): number => (session.state === 'open' ? 0 : 1);
+function ordered(sessions: readonly Session[]): Session[] {
+  const rank = (session: Session): number => (session.state === 'open' ? 0 : 1);
   return [...sessions].sort((a, b) => rank(a) - rank(b) || b.opened_at.localeCompare(a.opened_at));
 }

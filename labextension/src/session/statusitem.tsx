@@ -7,6 +7,7 @@ import * as React from 'react';
 import { CommandIds } from '../commands';
 import { noShieldIcon, shieldIcon } from '../icons';
 import type { SessionStatus } from './status';
+import { statusWords } from './words';
 
 /** The item; `jp-mod-bad` when something is wrong. */
 const ITEM_CLASS = 'jp-ZT-StatusItem';
@@ -45,23 +46,4 @@ export class StatusItem extends ReactWidget {
       </button>
     );
   }
-}
-
-/** The status in a few words, and whether all is as it should be. */
-export function statusWords(session: SessionStatus, trans: TranslationBundle): [string, boolean] {
-  const { me, failure } = session;
-  if (failure?.kind === 'logged_out') {
-    return [trans.__('logged out'), false];
-  }
-  if (failure) {
-    return [trans.__('gateway not reachable'), false];
-  }
-  if (me === null) {
-    return [trans.__('zero trust'), true];
-  }
-  if (session.unsandboxed.length > 0) {
-    return [trans.__('%1 · NO SANDBOX', me.name), false];
-  }
-  const open = session.sessions.some(({ state }) => state === 'open');
-  return [open ? trans.__('%1 · sandboxed', me.name) : me.name, true];
 }

@@ -4,9 +4,10 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 
-import type { SessionInfo } from '../api/types';
+import type { Session as KernelSession } from '../api/types';
 import { Trouble } from '../panel/trouble';
 import type { SessionStatus } from './status';
+import { recordingWords } from './words';
 
 /** The section. */
 const SESSION_CLASS = 'jp-ZT-Session';
@@ -103,17 +104,16 @@ function Session({ session, commands, trans }: SessionView.Options): React.React
   );
 }
 
-function Kernel(props: { session: SessionInfo; trans: TranslationBundle }): React.ReactElement {
+function Kernel(props: { session: KernelSession; trans: TranslationBundle }): React.ReactElement {
   const { session, trans } = props;
   const open = session.state === 'open';
   const confined = session.sandbox.state === 'sandboxed';
+  const [words, tone] = recordingWords(session, trans);
   return (
     <li className={CARD_CLASS}>
       <span className={TITLE_CLASS}>
         <strong title={session.id}>{session.notebook}</strong>
-        <span className={`${CHIP_CLASS} jp-mod-${open ? 'recording' : 'quiet'}`}>
-          {open ? trans.__('recording') : trans.__('sealed')}
-        </span>
+        <span className={`${CHIP_CLASS} jp-mod-${tone}`}>{words}</span>
       </span>
       {open && !confined && (
         <p className="jp-ZT-Warning" role="alert">
@@ -146,6 +146,12 @@ function Kernel(props: { session: SessionInfo; trans: TranslationBundle }): Reac
                   </div>
                 ))}
               </dd>
+            </>
+          )}
+          {session.recording_file && (
+            <>
+              <dt>{trans.__('Recording')}</dt>
+              <dd>{session.recording_file}</dd>
             </>
           )}
           <dt>{trans.__('Id')}</dt>
