@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -147,14 +147,13 @@ def _binds(option: str, pairs: Sequence[tuple[Path, Path]]) -> list[str]:
 
 def _limited(limits: Limits) -> list[str]:
     # Set inside, where the count of processes is the sandbox's own; hard limits can't be raised.
-    wanted: Mapping[str, int] = {
+    wanted = {
         "data": limits.data_bytes,
         "nofile": limits.open_files,
         "nproc": limits.processes,
-        "core": -1,
     }
-    options = [f"--{name}={max(value, 0)}" for name, value in wanted.items() if value]
-    return ["/usr/bin/prlimit", *options, "--"]
+    options = [f"--{name}={value}" for name, value in wanted.items() if value]
+    return ["/usr/bin/prlimit", "--core=0", *options, "--"]
 
 
 async def _run(command: Sequence[str]) -> tuple[int, str]:

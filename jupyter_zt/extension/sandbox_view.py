@@ -27,6 +27,8 @@ _ETC = (
     "mime.types",
     "timezone",
 )
+_SYSTEM = ("/boot", "/dev", "/etc", "/proc", "/sys", "/usr")
+_SYSTEM_STATE = ("/run", "/var/lib")  # a work folder deep in one of them may be meant
 _ETC_FILES = {
     "passwd": f"zt:x:65534:65534:Jupyter ZT kernel:{HOME}:/bin/sh\n",
     "group": "zt:x:65534:\n",
@@ -55,9 +57,13 @@ def check_work_folder(folder: Path, root: Path | None, protected: Sequence[Path]
     home = Path.home().resolve()
     if home.is_relative_to(real):
         raise _refused(real, "it is, or holds, a home folder")
-    for path in (*_never(), *(item.resolve() for item in protected)):
-        if path.is_relative_to(real) or real.is_relative_to(path):
-            raise _refused(real, f"it holds, or lies in, {path}")
+    private = [*_jupyters_own(), *(item.resolve() for item in protected)]
+    for path in (*private, *(Path(item) for item in (*_SYSTEM, *_SYSTEM_STATE))):
+        if path.is_relative_to(real):
+            raise _refused(real, f"it is, or holds, {path}")
+    for path in (*private, *(Path(item) for item in _SYSTEM)):
+        if real.is_relative_to(path):
+            raise _refused(real, f"it lies in {path}")
     return real
 
 
@@ -146,10 +152,9 @@ def _jupyter_folders() -> list[Path]:
     ]
 
 
-def _never() -> list[Path]:
-    jupyter = (jupyter_runtime_dir(), jupyter_config_dir(), jupyter_data_dir())
-    system = ("/etc", "/proc", "/sys", "/dev", "/run", "/usr", "/boot", "/var/lib")
-    return [Path(path).resolve() for path in (*jupyter, *system)]
+def _jupyters_own() -> list[Path]:
+    folders = (jupyter_runtime_dir(), jupyter_config_dir(), jupyter_data_dir())
+    return [Path(folder).resolve() for folder in folders]
 
 
 def _is_seen(path: Path) -> bool:

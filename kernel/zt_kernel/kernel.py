@@ -29,13 +29,19 @@ class ZTKernel(IPythonKernel):
     """A Python kernel whose tool cells go through the gateway.
 
     `user_expressions`, completion and inspection run Python like a cell does, in the same sandbox:
-    they hold nothing that a cell does not. The debugger and subshells are off.
+    they hold nothing that a cell does not. The debugger, subshells and comms are off.
     """
 
     implementation = "zt_kernel"
     banner = "Jupyter ZT: %zt shows who you are and which connections there are."
     shell_class = Type(ZTShell)
     help_links: List[Any] = List().tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        # Nothing here needs comms, and the broker drops them: a widget would only look alive.
+        for name in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers.pop(name, None)
 
     def start(self) -> None:
         """Starts serving, then loads what the first result will need, while nobody waits."""

@@ -35,6 +35,8 @@ def footer(outcome: Outcome) -> list[str]:
         parts.append(f"{rows} row" if rows == "1" else f"{rows} rows")
         if rows.isdecimal() and int(rows) > SHOWN_ROWS:
             parts.append(f"first {SHOWN_ROWS} shown")
+    elif answer := _model_answer(outcome):
+        return [answer, f"{outcome.command.connection}, record {result.get('record') or '?'}"]
     elif result.get("command_tag"):
         parts.append(str(result["command_tag"]))
     seconds = result.get("seconds")
@@ -61,6 +63,15 @@ def footer(outcome: Outcome) -> list[str]:
         limit = f"Cut off at {truncated.get('limit')} = {truncated.get('value')}."
         lines.append(f"{limit} {truncated.get('hint') or 'Narrow it with WHERE or LIMIT.'}")
     return lines
+
+
+def _model_answer(outcome: Outcome) -> str:
+    """What a language model said, where that is what was asked for; else ""."""
+    try:
+        content = outcome.result["body"]["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        return ""
+    return content if isinstance(content, str) else ""
 
 
 def _cells(frame: pd.DataFrame) -> list[list[str | None]]:

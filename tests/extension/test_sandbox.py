@@ -26,6 +26,15 @@ from tests.kernel.running_kernel import RunningKernel, TestBroker
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """So that the folders of other kernels on this machine are not counted."""
+    folder = tempfile.mkdtemp(prefix="zt-t-")
+    monkeypatch.setattr(tempfile, "tempdir", folder)
+    yield
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
 def broker() -> Iterator[TestBroker]:
     folder = Path(tempfile.mkdtemp(prefix="zt-s-"))

@@ -197,7 +197,7 @@ def test_completion_inspection_and_expressions_work(kernel: RunningKernel) -> No
 
 
 @pytest.mark.usefixtures("scripted")
-def test_neither_debugger_nor_subshells(kernel: RunningKernel) -> None:
+def test_neither_debugger_nor_subshells_nor_comms(kernel: RunningKernel) -> None:
     info = kernel.client.kernel_info(reply=True, timeout=30)["content"]
     assert info["supported_features"] == []
     for kind, content, reply in (
@@ -210,6 +210,11 @@ def test_neither_debugger_nor_subshells(kernel: RunningKernel) -> None:
         assert answer["msg_type"] == reply
         refused = answer["content"].get("status") == "error" or not answer["content"]["success"]
         assert refused
+    kernel.run("import comm; heard = []")
+    kernel.run("comm.get_comm_manager().register_target('t', lambda c, m: heard.append(1))")
+    opening = {"comm_id": "c1", "target_name": "t", "data": {}}
+    kernel.client.shell_channel.send(kernel.client.session.msg("comm_open", opening))
+    assert kernel.value("heard") == "[]"
 
 
 @pytest.mark.usefixtures("scripted")

@@ -126,6 +126,13 @@ def test_a_write_shows_its_row_count_and_who_approved() -> None:
     assert len(frame) == 0
 
 
+def test_what_a_model_said_is_shown() -> None:
+    body = {"choices": [{"message": {"role": "assistant", "content": "Hello <b>."}}]}
+    bundle = MaskedFrame.of(outcome(None, body=body))._repr_mimebundle_()
+    assert "Hello <b>." in bundle["text/plain"]
+    assert "Hello &lt;b&gt;." in bundle["text/html"]
+
+
 def test_what_is_derived_is_an_ordinary_frame_without_a_footer() -> None:
     frame = masked()
     derived = [frame.head(1), frame[frame.id > 1], frame.copy(), frame[["id"]]]
