@@ -27,8 +27,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def _own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """So that the folders of other kernels on this machine are not counted."""
+    tmp_path_factory.getbasetemp()  # made before the change: it stays where it is
     folder = tempfile.mkdtemp(prefix="zt-t-")
     monkeypatch.setattr(tempfile, "tempdir", folder)
     yield
