@@ -13,6 +13,7 @@ from collections import deque
 _KEPT_LINES = 40
 _MAX_LINE_CHARACTERS = 500
 _READ_BYTES = 64 * 1024
+_LAST_WORDS_SECONDS = 0.2  # a process that has just died is read to its end
 
 
 class KernelOutput:
@@ -35,6 +36,7 @@ class KernelOutput:
 
     def tail(self) -> str:
         """The last lines, without anything that a terminal would act on."""
+        self._thread.join(_LAST_WORDS_SECONDS)
         return "\n".join(self._lines)
 
     def _drain(self) -> None:

@@ -25,6 +25,9 @@ class ZTKernelApp(IPKernelApp):
         )
         sys.path.insert(next(sites, len(sys.path)), "")
 
+    def log_connection_info(self) -> None:
+        """Nobody reads the process's own output to find out how to connect."""
+
 
 def main() -> None:
     """Runs one kernel until it is shut down."""
