@@ -91,9 +91,11 @@ class ZT(ExtensionApp):
         if self._broker is None or self.serverapp is None:
             return
         kernels: Any = self.serverapp.kernel_manager
-        await kernels.shutdown_all()
-        await self._broker.end_all()
-        set_session_opener(None)
+        try:
+            await kernels.shutdown_all()
+        finally:
+            await self._broker.end_all()
+            set_session_opener(None)
 
     def _make_broker(self, server: ServerApp) -> Broker:
         """The broker, given to everything that asks it.

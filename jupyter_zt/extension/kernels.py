@@ -16,6 +16,7 @@ from jupyter_client.manager import KernelManager
 from tornado.web import HTTPError
 from traitlets import default
 
+from jupyter_zt.errors import ZTError
 from jupyter_zt.extension import ownership
 from jupyter_zt.extension.kernel_watch import KernelWatch
 from jupyter_zt.extension.own_kernels import OwnKernels
@@ -91,8 +92,12 @@ class ZTKernelManager(OwnKernels):
             started: str = await super()._async_start_kernel(
                 kernel_id=kernel_id, path=path, **{**kwargs, "kernel_name": name}
             )
-        except BaseException:
+        except BaseException as error:
+            # The base class keeps a kernel that failed to start among those that are starting.
+            self._pending_kernels.pop(kernel_id, None)
             await care.end(kernel_id)
+            if isinstance(error, ZTError):
+                raise HTTPError(error.status, error.diagnostics()) from error
             raise
         return started
 
