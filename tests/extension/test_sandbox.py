@@ -24,6 +24,7 @@ from jupyter_zt.extension.sandbox_view import check_work_folder
 from tests.kernel.running_kernel import RunningKernel, TestBroker
 
 ROOT = Path(__file__).parents[2]
+OWN_STDERR = "sys.stderr._original_stdstream_copy"  # where ipykernel moved the process's own
 
 
 @pytest.fixture(autouse=True)
@@ -221,18 +222,18 @@ def test_a_kernel_that_dies_is_explained_in_the_servers_log(
     work: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kernel = RunningKernel(work)
-    kernel.start("import os; os.write(2, b'out of \\x1b[31mluck\\n'); os._exit(7)")
+    kernel.start(f"import os, sys; os.write({OWN_STDERR}, b'no \\x1b[31mluck\\n'); os._exit(7)")
     deadline = time.monotonic() + 10
     while kernel.manager.is_alive() and time.monotonic() < deadline:
         time.sleep(0.05)
     kernel.stop()
-    assert "out of ?[31mluck" in caplog.text
+    assert "no ?[31mluck" in caplog.text
 
 
 @pytest.mark.usefixtures("broker")
 def test_output_without_end_does_not_block_a_kernel(work: Path) -> None:
     kernel = RunningKernel(work)
-    kernel.run("import os\nfor _ in range(2000): os.write(2, b'x' * 1000)")
+    kernel.run(f"import os, sys\nfor _ in range(2000): os.write({OWN_STDERR}, b'x' * 1000)")
     assert kernel.value("1 + 1") == "2"
     kernel.stop()
 
