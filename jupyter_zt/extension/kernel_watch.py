@@ -110,9 +110,9 @@ class KernelWatch:
 
     def _heard(self, parts: list[bytes]) -> None:
         try:
-            _, (_signature, *message) = self._session.feed_identities(parts)
+            bare: Any = self._session.feed_identities(parts)[1]
             # As on the page's socket, the signature does not matter: the kernel has the key.
-            runs = self.journal.published(unpack(message))
+            runs = self.journal.published(unpack(bare[1:]))
         except Exception:  # noqa: BLE001 - whatever an untrusted kernel sends, the journal goes on
             self._log.warning(
                 "A malformed message of kernel %s is not recorded", self._kernel.kernel_id
