@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_gateway"]
+pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_gateway", "tests.fixtures_demo"]

@@ -1,0 +1,179 @@
+"""The whole demo as a newcomer starts it, and people in real browsers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from tests.identity import world
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+READY_SECONDS = 120
+SLOW_MILLISECONDS = 60_000
+
+
+class Demo:
+    """`jupyter zt demo`, running."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        with world.free_socket() as probe:
+            self.port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.output = directory.with_suffix(".out")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jupyter_zt.cli", "demo", "--no-browser"),
+                    *("--dir", str(self.directory), "--port", str(self.port)),
+                    "--log-statements",
+                ],
+                stdout=output,
+                stderr=output,
+            )
+        world.wait_until(self._is_ready, seconds=READY_SECONDS)
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        said = self.output.read_text()
+        assert self._process.poll() is None, said
+        return "Ctrl-C stops everything" in said
+
+    def stop(self) -> int:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(timeout=60)
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+    def statements(self, containing: str) -> list[str]:
+        """Lines of PostgreSQL's own statement log that hold this text."""
+        time.sleep(0.1)
+        log = (self.directory / "logs/postgres.log").read_text(errors="replace")
+        return [line for line in log.splitlines() if containing in line]
+
+    def recordings(self, stem: str = "") -> list[Path]:
+        return sorted((self.directory / "work/recordings").glob(f"{stem}*.zt.ipynb"))
+
+
+class Person:
+    """Somebody logged in with a browser of their own."""
+
+    def __init__(self, demo: Demo, browser: Browser, name: str) -> None:
+        self.demo = demo
+        self.name = name
+        self.context: BrowserContext = browser.new_context(viewport={"width": 1500, "height": 950})
+        self.context.set_default_timeout(SLOW_MILLISECONDS)
+        self.page: Page = self.context.new_page()
+
+    def log_in(self, path: str = "/lab") -> None:
+        self.page.goto(self.demo.url + path)
+        self.page.get_by_role("button", name=re.compile(rf"^{self.name}\b")).first.click()
+        self.page.wait_for_selector("#jp-main-dock-panel")
+
+    def open_notebook(self, name: str) -> None:
+        self.log_in(f"/lab/tree/{name}")
+        self.page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+        self.wait_idle()
+
+    def wait_idle(self) -> None:
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text(
+            "| Idle", timeout=SLOW_MILLISECONDS
+        )
+
+    def open_panel(self) -> None:
+        tab = self.page.locator(
+            ".jp-SideBar.jp-mod-right .lm-TabBar-tab[data-id='jupyter-zt-panel']"
+        )
+        if "lm-mod-current" not in (tab.get_attribute("class") or ""):
+            tab.click()
+        self.page.wait_for_selector(".jp-ZT-Approvals")
+
+    def run_cell(self, source: str) -> Locator:
+        """Adds a cell at the end of the open notebook, runs it, and gives its outputs."""
+        panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        count = panel.locator(".jp-Cell").count()
+        panel.locator(".jp-Cell").last.locator(".jp-InputPrompt, .jp-InputArea").first.click()
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("b")
+        cell = panel.locator(".jp-Cell").nth(count)
+        cell.locator(".cm-content").click()
+        self.page.keyboard.insert_text(source)
+        expect(cell.locator(".cm-content")).to_be_focused()
+        self.page.keyboard.press("Control+Enter")
+        expect(cell.locator(".jp-InputPrompt").first).not_to_have_text("[ ]:")
+        return cell.locator(".jp-Cell-outputArea")
+
+    def menu(self, *path: str) -> None:
+        self.page.locator(".lm-MenuBar-item", has_text=path[0]).first.click()
+        for item in path[1:]:
+            label = self.page.locator(".lm-Menu-item .lm-Menu-itemLabel", has_text=item)
+            label.first.click()
+
+    def close(self) -> None:
+        self.context.close()
+
+
+@contextmanager
+def running_demo(directory: Path) -> Iterator[Demo]:
+    """A demo in this directory; whatever happens, nothing of it stays."""
+    demo = Demo(directory)
+    demo.start()
+    try:
+        yield demo
+    finally:
+        if demo.stop() != 0 or os.environ.get("ZT_SHOW_LOGS"):
+            for log in sorted((directory / "logs").glob("*.log")):
+                print(f"== {log.name}\n{log.read_text(errors='replace')[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for the whole run."""
+    with running_demo(tmp_path_factory.mktemp("demo") / "demo") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert executable, "Chromium is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def people(demo: Demo, chromium: Browser) -> Iterator[dict[str, Person]]:
+    """Browsers of the demo's people; nobody is logged in yet."""
+    names = ("analyst", "analyst2", "reviewer", "auditor", "admin")
+    everybody = {name: Person(demo, chromium, name) for name in names}
+    yield everybody
+    for person in everybody.values():
+        person.close()
