@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from jupyter_zt.errors import ConflictError
+from jupyter_zt.gateway.records import Records
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.wire import CellReport
 from jupyter_zt.model import Record, RecordDraft, RecordKind
-from jupyter_zt.recording import Log, cell_projection
+from jupyter_zt.recording import cell_projection
 
 
-async def record_cell(log: Log, session: LiveSession, report: CellReport) -> Record:
+async def record_cell(records: Records, session: LiveSession, report: CellReport) -> Record:
     """Appends a broker-attested `cell` record whose body is the cell's projection.
 
     Raises:
@@ -32,4 +33,4 @@ async def record_cell(log: Log, session: LiveSession, report: CellReport) -> Rec
         bodies={"cell": body},
         attested_by="broker",
     )
-    return (await log.append([draft]))[0]
+    return (await records.append([draft]))[0]

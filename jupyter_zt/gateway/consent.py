@@ -8,17 +8,21 @@ from datetime import datetime
 from jupyter_zt import approvals
 from jupyter_zt.approvals import ApprovalStore, HeldAction
 from jupyter_zt.gateway.changes import Changes
+from jupyter_zt.gateway.records import Records
 from jupyter_zt.model import Approval, ApprovalState, Human, RecordDraft, RecordKind
-from jupyter_zt.recording import Log
 
 
 class Consent:
     """The approval state machine with the log, the database and the waiting cells around it."""
 
     def __init__(
-        self, log: Log, store: ApprovalStore, changes: Changes, clock: Callable[[], datetime]
+        self,
+        records: Records,
+        store: ApprovalStore,
+        changes: Changes,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._log = log
+        self._records = records
         self._store = store
         self._changes = changes
         self._clock = clock
@@ -114,7 +118,7 @@ class Consent:
 
     async def _write(self, drafts: list[RecordDraft], before: Approval, after: Approval) -> None:
         now = self._clock()
-        await self._log.append(
+        await self._records.append(
             drafts,
             also=lambda connection, _records: self._store.change(connection, before, after, now),
         )

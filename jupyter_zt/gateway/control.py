@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from datetime import UTC, datetime
 from typing import Annotated
@@ -119,13 +120,21 @@ class Control:
     ) -> wire.Recorded:
         """The broker reports a cell that ran."""
         session = self._rooms.sessions.attested(session_id, zt_attestation)
-        record = await record_cell(self._rooms.log, session, body)
+        record = await record_cell(self._rooms.records, session, body)
         return wire.Recorded(leaf=str(record.leaf))
 
     async def recording(
-        self, session_id: str, authorization: Bearer = "", zt_attestation: Attestation = ""
+        self,
+        session_id: str,
+        authorization: Bearer = "",
+        zt_attestation: Attestation = "",
+        previous: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
-        """The session's recording, for its broker, its person, or an auditor (recorded)."""
+        """The session's recording, for its broker, its person, or an auditor (recorded).
+
+        With `previous`, the size of a checkpoint that an auditor kept, it also carries the proof
+        that the log continues that one.
+        """
         if zt_attestation:
             self._rooms.sessions.attested(session_id, zt_attestation)
         else:
@@ -134,7 +143,7 @@ class Control:
             if session.human.key != human.key:
                 if AUDITOR not in human.roles:
                     raise NotFoundError("There is no such session.", code="unknown_session")
-                await self._rooms.log.append(
+                await self._rooms.records.append(
                     [
                         RecordDraft(
                             RecordKind.ACCESS,
@@ -146,9 +155,7 @@ class Control:
                         )
                     ]
                 )
-        return Response(
-            build_recording(self._rooms.log, session_id), media_type=NOTEBOOK_MEDIA_TYPE
-        )
+        return await self._built(session_id, previous)
 
     async def seal(
         self, session_id: str, body: wire.SealRequest, zt_attestation: Attestation = ""
@@ -157,9 +164,11 @@ class Control:
         session = self._rooms.sessions.attested(session_id, zt_attestation)
         if session.state == "open":
             await self._rooms.end_session(session, int(body.cells_seen))
-        return Response(
-            build_recording(self._rooms.log, session_id), media_type=NOTEBOOK_MEDIA_TYPE
-        )
+        return await self._built(session_id)
+
+    async def _built(self, session_id: str, previous: int = 0) -> Response:
+        notebook = await asyncio.to_thread(build_recording, self._rooms.log, session_id, previous)
+        return Response(notebook, media_type=NOTEBOOK_MEDIA_TYPE)
 
     async def approvals(
         self,

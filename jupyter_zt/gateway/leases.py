@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from jupyter_zt.gateway.records import Records
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.model import Facts, Lease, LeaseKind, RecordDraft, RecordKind
-from jupyter_zt.recording import Log
 
 READ_TTL_SECONDS = 3600
 WRITE_TTL_SECONDS = 300
@@ -19,8 +19,8 @@ REPLACE_BEFORE = timedelta(seconds=300)
 class Leases:
     """Takes leases from the targets, and gives them back."""
 
-    def __init__(self, log: Log, clock: Callable[[], datetime]) -> None:
-        self._log = log
+    def __init__(self, records: Records, clock: Callable[[], datetime]) -> None:
+        self._records = records
         self._clock = clock
 
     async def take(self, session: LiveSession, target: Target, facts: Facts) -> Lease | None:
@@ -52,7 +52,7 @@ class Leases:
             await target.leasing.drop(lease)
 
     async def _record(self, lease: Lease) -> None:
-        await self._log.append(
+        await self._records.append(
             [
                 RecordDraft(
                     RecordKind.LEASE,

@@ -24,7 +24,7 @@ from jupyter_zt.errors import (
     ZTError,
 )
 from jupyter_zt.gateway.deliver import Delivered, deliver
-from jupyter_zt.gateway.rooms import Rooms, principal_fields
+from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.gateway.targets import Target, unknown_connection
@@ -91,7 +91,7 @@ async def run(
     if decision.verdict is Verdict.HOLD and target is not None:
         decision = await _leasable(target, facts, decision)
     # (4) Record the intent and the decision, durably, before anything goes upstream.
-    drafts = [_intent(session, action, facts), _decision(action, decision)]
+    drafts = [_intent(action, facts), _decision(action, decision)]
     held: HeldAction | None = None
     if decision.verdict is Verdict.HOLD and target is not None:
         held = _hold(rooms, session, _Understood(action, target, facts, decision))
@@ -100,7 +100,7 @@ async def run(
         drafts.append(
             RecordDraft(RecordKind.EXECUTE_START, session.id, fields={"action": action.id})
         )
-    records = await rooms.log.append(
+    records = await rooms.records.append(
         drafts,
         also=(lambda connection, _: rooms.approvals.add(connection, held)) if held else None,
     )
@@ -323,14 +323,13 @@ def _digest(
     )
 
 
-def _intent(session: LiveSession, action: Action, facts: Facts) -> RecordDraft:
+def _intent(action: Action, facts: Facts) -> RecordDraft:
     parameters = repr(action.parameters).encode() if action.parameters else b""
     return RecordDraft(
         RecordKind.INTENT,
         action.session,
         fields={
             "action": action.id,
-            "principal": principal_fields(session),
             "connection": action.connection,
             "cell": action.cell,
             "cause": action.cause,

@@ -17,6 +17,7 @@ from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.leases import Leases
+from jupyter_zt.gateway.records import Records, principal_fields
 from jupyter_zt.gateway.sessions import LiveSession, SessionBook
 from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime
 from jupyter_zt.gateway.targets import Target
@@ -26,7 +27,6 @@ from jupyter_zt.model import (
     Approval,
     Decision,
     Facts,
-    Human,
     Record,
     RecordDraft,
     RecordKind,
@@ -55,6 +55,7 @@ class Rooms:
     config: Configuration
     engine: Engine
     log: Log
+    records: Records
     policies: PolicySet
     verifier: TokenVerifier
     targets: Mapping[str, Target]
@@ -85,10 +86,10 @@ class Rooms:
     ) -> Record:
         """Appends an outcome; a held action's approval closes in the same transaction."""
         if executing is None:
-            return (await self.log.append([draft]))[0]
+            return (await self.records.append([draft]))[0]
         closing, after = self.consent.finishing(executing, outcome_known=outcome_known)
         now = self.clock()
-        records = await self.log.append(
+        records = await self.records.append(
             [draft, closing],
             also=lambda connection, _: self.approvals.change(connection, executing, after, now),
         )
@@ -97,7 +98,7 @@ class Rooms:
 
     async def open_session(self, session: LiveSession, app: ASGIApp) -> None:
         """Records, keeps and serves a new session."""
-        await self.log.append(
+        await self.records.append(
             [
                 RecordDraft(
                     RecordKind.SESSION_OPEN,
@@ -111,7 +112,6 @@ class Rooms:
                             "detail": session.sandbox_detail,
                         },
                         "connections": sorted(self.targets),
-                        "policy": self.policies.digest,
                     },
                 )
             ],
@@ -174,17 +174,6 @@ class Rooms:
             await target.close()
         self.log.close()
         self.engine.dispose()
-
-
-def principal_fields(session: LiveSession) -> dict[str, object]:
-    """The principal as records name it."""
-    human: Human = session.human
-    return {
-        "human": {"iss": human.issuer, "sub": human.subject, "name": human.name},
-        "agent": session.agent or "",
-        "session": session.id,
-        "roles": sorted(human.roles),
-    }
 
 
 def closed_since(now: datetime) -> datetime:

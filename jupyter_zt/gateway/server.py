@@ -21,6 +21,7 @@ from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.leases import Leases
+from jupyter_zt.gateway.records import Records
 from jupyter_zt.gateway.rooms import Rooms, now_utc
 from jupyter_zt.gateway.sessions import SessionBook
 from jupyter_zt.gateway.targets import Target, build_targets
@@ -68,22 +69,25 @@ def build_rooms(directory: Path) -> Rooms:
     log.start(waiting={held.action.id for held in approvals.waiting()})
     _write_trust(config, log)
     identity = config.values.identity
+    sessions = SessionBook(engine, now_utc)
+    records = Records(log, sessions, policies)
     changes = Changes(start=secrets.randbelow(2**40))
     targets: Mapping[str, Target] = build_targets(config, classification)
     return Rooms(
         config=config,
         engine=engine,
         log=log,
+        records=records,
         policies=policies,
         verifier=TokenVerifier(
             identity.issuer, identity.audiences, identity.algorithms, httpx.AsyncClient()
         ),
         targets=targets,
-        sessions=SessionBook(engine, now_utc),
+        sessions=sessions,
         approvals=approvals,
         changes=changes,
-        consent=Consent(log, approvals, changes, now_utc),
-        leases=Leases(log, now_utc),
+        consent=Consent(records, approvals, changes, now_utc),
+        leases=Leases(records, now_utc),
     )
 
 

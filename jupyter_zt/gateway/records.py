@@ -1,0 +1,51 @@
+"""Appends the gateway's records: each says who acted, and by which policies it was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jupyter_zt.gateway.sessions import LiveSession, SessionBook
+from jupyter_zt.model import Record, RecordDraft
+from jupyter_zt.policy import PolicySet
+from jupyter_zt.recording import Also, Log
+
+
+class Records:
+    """The log, for writing. What a room drafts gets the session's principal and the policy set.
+
+    Args:
+        log: Where they go.
+        sessions: Knows whose session it is.
+        policies: The set that decides.
+    """
+
+    def __init__(self, log: Log, sessions: SessionBook, policies: PolicySet) -> None:
+        self._log = log
+        self._sessions = sessions
+        self._policies = policies
+
+    async def append(self, drafts: Sequence[RecordDraft], also: Also | None = None) -> list[Record]:
+        """As `Log.append`, with `principal` and `policy` set where the draft does not.
+
+        Raises:
+            LogUnavailableError: They are not durable. Nothing may go upstream.
+        """
+        return await self._log.append([self._stamp(draft) for draft in drafts], also)
+
+    def _stamp(self, draft: RecordDraft) -> RecordDraft:
+        fields: dict[str, object] = {"policy": self._policies.digest, **draft.fields}
+        if draft.session and "principal" not in fields:
+            fields["principal"] = principal_fields(self._sessions.get(draft.session))
+        return replace(draft, fields=fields)
+
+
+def principal_fields(session: LiveSession) -> dict[str, object]:
+    """The principal as records name it (recording format v1, Records)."""
+    human = session.human
+    return {
+        "human": {"iss": human.issuer, "sub": human.subject, "name": human.name},
+        "agent": session.agent or "",
+        "session": session.id,
+        "roles": sorted(human.roles),
+    }
