@@ -138,6 +138,9 @@ export interface paths {
         /**
          * Recording
          * @description The session's recording, for its broker, its person, or an auditor (recorded).
+         *
+         *     With `previous`, the size of a checkpoint that an auditor kept, it also carries the proof
+         *     that the log continues that one.
          */
         get: operations["recording_v1_sessions__session_id__recording_get"];
         put?: never;
@@ -761,7 +764,9 @@ export interface operations {
     };
     recording_v1_sessions__session_id__recording_get: {
         parameters: {
-            query?: never;
+            query?: {
+                previous?: number;
+            };
             header?: {
                 Authorization?: string;
                 "ZT-Attestation"?: string;
