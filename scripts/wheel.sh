@@ -31,3 +31,4 @@ expect 'jupyter_zt .*OK' jupyter server extension list
 expect '@jupyter-zt/labextension .*enabled.*OK' jupyter labextension list
 expect '^ *zt ' jupyter kernelspec list
 expect 'usage: jupyter zt' jupyter zt --help
+expect 'tour.ipynb' ls "$scratch/venv/share/jupyter-zt/notebooks"
