@@ -10,5 +10,6 @@ fi
 rm -rf .demo .setup .venv build dist coverage \
   .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
   jupyter_zt/labextension jupyter_zt/_version.py \
-  labextension/lib labextension/.tsc labextension/node_modules labextension/.yarn labextension/*.tsbuildinfo
+  labextension/lib labextension/.tsc labextension/node_modules labextension/.yarn labextension/*.tsbuildinfo \
+  labextension/coverage tests/identity/oidc-provider/node_modules
 find . -name __pycache__ -type d -prune -exec rm -rf {} +
