@@ -3,7 +3,7 @@
 ::
 
     ZTError                     code, HTTP status, message, hint
-    |-- ConfigError             the configuration directory can't be used: file, line, what to write instead
+    |-- ConfigError             the configuration can't be used: file, line, what to write instead
     |-- AuthenticationError     who is asking can't be established
     |-- PermissionDeniedError   who is asking may not do this
     |-- NotFoundError           no such session, approval, connection
@@ -11,11 +11,11 @@
     |-- InvalidInputError       the request can't be understood
     |-- LimitError              too large, too many, too long
     |-- TargetError             the target refused, failed or can't be reached
-    |-- UnavailableError        a part of the gateway that the path needs is not there: fail closed
+    |-- UnavailableError        a part that the path needs is not there: fail closed
     |   `-- LogUnavailableError the evidence log is not durable: nothing may go upstream
     `-- EvidenceError           a recording, proof or note is not what it claims to be
 
-A policy's denial is a value (`jupyter_zt.model.Decision`), not an exception, inside the policy core.
+A denial by policy is a value (`jupyter_zt.model.Decision`), no exception, inside the policy core.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.leases import Leases
 from jupyter_zt.gateway.records import Records, principal_fields
 from jupyter_zt.gateway.sessions import LiveSession, SessionBook
-from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime
+from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime, socket_folder
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.identity import TokenVerifier
 from jupyter_zt.model import (
@@ -122,32 +122,46 @@ class Rooms:
 
     async def serve(self, session: LiveSession, app: ASGIApp) -> None:
         """Opens the session's socket."""
-        session.socket = SessionSocket(app, session, self.config.runtime)
+        folder = socket_folder(self.config.runtime, session.id)
+        session.socket = SessionSocket(app, session, folder)
         await session.socket.open()
+
+    async def suspend_session(self, session: LiveSession) -> None:
+        """Its human has logged out: nothing is done in their name until they log in again.
+
+        The session stays open: what the kernel does without the gateway is still recorded.
+        """
+        self.sessions.suspend(session)
+        await self._stop_actions(session, "login_expired")
 
     async def end_session(self, session: LiveSession, cells_seen: int) -> None:
         """Cancels what runs or waits, drops leases, closes the socket, seals the recording."""
         session.state = "sealed"
+        await self._stop_actions(session, "session_over")
+        if session.socket is not None:
+            await session.socket.close(remove=True)
+        await seal(self.log, session.id, cells_seen, also=self.sessions.mark_sealed)
+        self.sessions.forget(session)
+
+    async def _stop_actions(self, session: LiveSession, why: str) -> None:
+        """Cancels what runs or waits, and drops the leases. New actions are refused already."""
         running = list(session.running)
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=5)
-        if session.socket is not None:
-            await session.socket.close(remove=True)
         for held in self.approvals.unfinished():
             if held.approval.session == session.id:
-                await self.consent.cancel(held, "session_over")
+                await self.consent.cancel(held, why)
         for target in self.targets.values():
             if target.leasing is None:
                 continue
+            session.leases.pop(target.name, None)
             try:
                 await target.leasing.drop_session(session.id)
             except ZTError as error:
                 # The role expires by itself and is swept at the next start.
                 logger.warning("lease of %s on %s not dropped: %s", session.id, target.name, error)
-        await seal(self.log, session.id, cells_seen, also=self.sessions.mark_sealed)
-        self.sessions.forget(session)
 
     async def start(self, app: ASGIApp) -> None:
         """Recovers what the last process left, prepares the targets, opens the sockets."""

@@ -18,8 +18,6 @@ from jupyter_zt.errors import UnavailableError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from jupyter_zt.gateway.sessions import LiveSession
-
 SOCKET_NAME = "gateway.sock"
 _BACKLOG = 128
 
@@ -47,10 +45,16 @@ def socket_folder(runtime: Path, session: str) -> Path:
 
 
 class SessionSocket:
-    """Serves the session API on one session's socket."""
+    """Serves the session API on one session's socket.
 
-    def __init__(self, app: ASGIApp, session: LiveSession, runtime: Path) -> None:
-        self._folder = socket_folder(runtime, session.id)
+    Args:
+        app: Serves it; finds the session in its scope as ``zt.session``.
+        session: The session itself.
+        folder: Of this session's socket alone.
+    """
+
+    def __init__(self, app: ASGIApp, session: object, folder: Path) -> None:
+        self._folder = folder
         self.path = self._folder / SOCKET_NAME
         self._state = ServerState()
         self._server: asyncio.Server | None = None
