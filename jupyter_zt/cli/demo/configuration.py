@@ -19,7 +19,6 @@ import yaml
 from jupyter_zt.cli.demo import model, postgres
 from jupyter_zt.cli.demo.layout import Layout, write_private
 from jupyter_zt.cli.demo.loopback import HOST
-from jupyter_zt.recording.signing import load_or_create_key, verifier_key
 
 CLIENT_ID = "jupyter-zt"
 LOG_ORIGIN = "jupyter-zt-demo"
@@ -194,15 +193,13 @@ def _write_jupyter(layout: Layout, plan: Plan, writer: Writer) -> None:
 
 
 def pin_trust(layout: Layout) -> Path:
-    """What an auditor pins, taken from the log's key when it is first there, and then kept.
+    """What an auditor pins: the gateway's own word when its log is new, and then kept.
 
     If the log were begun anew with another key, its recordings would not pass: that is the point.
     """
     path = layout.root / "trust.json"
     if not path.exists():
-        key = load_or_create_key(layout.gateway / "state" / "log.key")
-        log = {"origin": LOG_ORIGIN, "vkey": verifier_key(LOG_ORIGIN, key)}
-        path.write_text(json.dumps({"v": "1", "logs": [log]}, indent=1))
+        shutil.copyfile(layout.gateway / "state" / "trust.json", path)
     return path
 
 
