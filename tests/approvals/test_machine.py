@@ -95,9 +95,7 @@ def test_a_timeout_is_a_denial_even_after_consent() -> None:
         approvals.begin(approval, digest=DIGEST, now=late)
     assert approvals.expire(approval, late).state is ApprovalState.EXPIRED
     with pytest.raises(ConflictError):
-        approvals.vote(
-            open_one(), REVIEWERS[0], approve=True, reason="", digest=DIGEST, now=late
-        )
+        approvals.vote(open_one(), REVIEWERS[0], approve=True, reason="", digest=DIGEST, now=late)
 
 
 def test_what_runs_must_be_what_was_approved() -> None:
