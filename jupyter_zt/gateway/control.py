@@ -115,6 +115,12 @@ class Control:
         self._rooms.sessions.renew(session, human, expires_at)
         return wire.Renewed(expires_at=expires_at.isoformat())
 
+    async def suspend(self, session_id: str, zt_attestation: Attestation = "") -> None:
+        """The broker's person has logged out: nothing more is done until it renews the session."""
+        session = self._rooms.sessions.attested(session_id, zt_attestation)
+        if session.state == "open":
+            await self._rooms.suspend_session(session)
+
     async def cell(
         self, session_id: str, body: wire.CellReport, zt_attestation: Attestation = ""
     ) -> wire.Recorded:
@@ -263,6 +269,7 @@ class Control:
         add("/sessions", self.open_session, methods=["POST"], status_code=201)
         add("/sessions", self.sessions, methods=["GET"])
         add("/sessions/{session_id}/renew", self.renew, methods=["POST"])
+        add("/sessions/{session_id}/suspend", self.suspend, methods=["POST"], status_code=204)
         add("/sessions/{session_id}/cells", self.cell, methods=["POST"], status_code=201)
         add("/sessions/{session_id}/recording", self.recording, methods=["GET"])
         add("/sessions/{session_id}/seal", self.seal, methods=["POST"])

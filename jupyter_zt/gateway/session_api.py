@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from fastapi import FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
@@ -28,10 +29,11 @@ class FrameResponse(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, session: LiveSession, work: Work) -> None:
+    def __init__(self, session: LiveSession, work: Work, clock: Callable[[], datetime]) -> None:
         super().__init__()
         self._session = session
         self._work = work
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the action as a task of the session and answers with what it writes."""
@@ -63,9 +65,8 @@ class FrameResponse(Response):
             gone.cancel()
             self._session.running.discard(work)
         if work.cancelled():
-            # Cancelled from outside: the session ended, or the action was cancelled by its id.
-            over = ZTError("This action was cancelled.", code="cancelled")
-            _tell(stream, over, "cancelled")
+            # From outside: the session or the login ended, or the action was cancelled by its id.
+            _tell(stream, self._why_cancelled(), "cancelled")
         elif (error := work.exception()) is not None:
             if not isinstance(error, ZTError):
                 logger.error("an action failed inside the gateway", exc_info=error)
@@ -76,6 +77,13 @@ class FrameResponse(Response):
             _tell(stream, error, "failed")
         await stream.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _why_cancelled(self) -> ZTError:
+        try:
+            self._session.check_alive(self._clock())
+        except ZTError as error:
+            return error
+        return ZTError("This action was cancelled.", code="cancelled")
 
 
 def _tell(stream: AnswerStream, error: ZTError, status: str) -> None:
@@ -120,12 +128,16 @@ def create_session_app(rooms: Rooms) -> FastAPI:
     @app.post("/v1/actions", response_class=FrameResponse)
     async def run(request: Request, action: wire.ActionRequest) -> Response:
         live = session_of(request)
-        return FrameResponse(live, lambda stream: pipeline.run(rooms, live, action, stream))
+        return FrameResponse(
+            live, lambda stream: pipeline.run(rooms, live, action, stream), rooms.clock
+        )
 
     @app.get("/v1/actions/{action_id}/stream", response_class=FrameResponse)
     async def resume(request: Request, action_id: str) -> Response:
         live = session_of(request)
-        return FrameResponse(live, lambda stream: pipeline.resume(rooms, live, action_id, stream))
+        return FrameResponse(
+            live, lambda stream: pipeline.resume(rooms, live, action_id, stream), rooms.clock
+        )
 
     @app.post("/v1/actions/{action_id}/cancel", status_code=204)
     async def cancel(request: Request, action_id: str) -> None:

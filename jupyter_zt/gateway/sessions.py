@@ -142,6 +142,16 @@ class SessionBook:
                 .values(expires_at=expires_at.isoformat(), roles=json.dumps(sorted(human.roles)))
             )
 
+    def suspend(self, session: LiveSession) -> None:
+        """Its human is no longer logged in, also after a restart, until it is renewed."""
+        session.expires_at = min(session.expires_at, self._clock())
+        with write_transaction(self._engine) as connection:
+            connection.execute(
+                update(sessions)
+                .where(sessions.c.id == session.id)
+                .values(expires_at=session.expires_at.isoformat())
+            )
+
     def mark_sealed(self, connection: Connection, session_id: str) -> None:
         """Inside the transaction of its `seal` record."""
         connection.execute(update(sessions).where(sessions.c.id == session_id).values(state=SEALED))

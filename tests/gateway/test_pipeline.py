@@ -237,6 +237,48 @@ def test_an_expired_login_closes_the_session_until_it_is_renewed(own_gateway: Ga
     assert session.run("SELECT 1 AS one").rows == [{"one": 1}]
 
 
+def test_a_suspended_session_does_nothing_until_its_person_logs_in_again(
+    own_gateway: Gateway,
+) -> None:
+    session = own_gateway.open()
+    role = session.run("SELECT current_user AS me").rows[0]["me"]
+    slow = session.start("SELECT count(*) FROM orders a, orders b, orders c WHERE a.id < b.id")
+    slow.wait_for("accepted")
+    held = session.start("UPDATE customers SET city = 'Left' WHERE id = 11")
+    approval = held.wait_for("held")["approval"]["id"]
+
+    suspended = session.broker("POST", "suspend")
+
+    assert suspended.status_code == 204, suspended.text
+    for call in (slow, held):
+        assert call.result().last["code"] == "login_expired"
+    last = session.run("SELECT 1").last
+    assert last["code"] == "login_expired"
+    assert "Log in again" in last["hint"]
+    assert own_gateway.postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'") == []
+    state = next(a for a in own_gateway.approvals("reviewer") if a["id"] == approval)["state"]
+    assert state == "cancelled"
+    session.report_cell("1 + 1", [])
+    own_gateway.restart()
+    assert session.run("SELECT 1").last["code"] == "login_expired", "also after a restart"
+    renewed = own_gateway.request(
+        "POST",
+        f"/v1/sessions/{session.id}/renew",
+        "analyst",
+        headers={"ZT-Attestation": session.attestation},
+    )
+    assert renewed.is_success, renewed.text
+    assert session.run("SELECT 1 AS one").rows == [{"one": 1}]
+
+
+def test_only_the_broker_of_a_session_suspends_it(gateway: Gateway) -> None:
+    session = gateway.open()
+    path = f"/v1/sessions/{session.id}/suspend"
+    for headers in ({}, {"ZT-Attestation": "guessed"}):
+        assert gateway.request("POST", path, "analyst", headers=headers).status_code == 403
+    assert session.run("SELECT 1 AS one").rows == [{"one": 1}]
+
+
 def test_the_target_down_is_said_and_the_path_stays_closed(own_gateway: Gateway) -> None:
     own_gateway.stop()
     own_gateway.configuration["connections"]["warehouse"]["port"] = 1
