@@ -54,6 +54,11 @@ _STATES = {
     "42725": _Template("ambiguous_function", "The function {name} is ambiguous.", _CAST),
     "42P18": _Template("unknown_type", "The type of {name} can't be told.", _CAST),
     "42846": _Template("cannot_cast", "There is no cast for {name}.", _CAST),
+    "08P01": _Template(
+        "bad_parameter",
+        "The number of parameters does not fit.",
+        "Pass one value for each of $1, $2, ...",
+    ),
     "57014": _Template("cancelled", "The statement was cancelled."),
     "55P03": _Template("lock_timeout", "Another transaction holds what this needs.", "Try again."),
     "40001": _Template(
@@ -99,6 +104,12 @@ _OTHER = _Template(
     "target_failed", "The target failed.", "Ask an administrator to look at its log."
 )
 
+_UNREADABLE = _Template(
+    "unreadable_type",
+    "The result holds a type that can't be read.",
+    "Cast rows, and other unusual types, to text: (x)::text.",
+)
+
 
 def sqlstate_of(error: BaseException) -> str:
     """Five characters, or "" where the error has none."""
@@ -109,7 +120,8 @@ def sqlstate_of(error: BaseException) -> str:
 def is_lost(error: BaseException) -> bool:
     """Whether the SQLSTATE says that the session at the target is over."""
     state = sqlstate_of(error)
-    return state in _LOST or state.startswith("08")
+    # 08P01 comes from a bind with the wrong number of parameters, and the session goes on.
+    return state in _LOST or (state.startswith("08") and state != "08P01")
 
 
 def scrubbed(error: BaseException, statement: Statement, *, write: bool) -> TargetError:
@@ -122,7 +134,7 @@ def scrubbed(error: BaseException, statement: Statement, *, write: bool) -> Targ
     """
     state = sqlstate_of(error)
     states = {**_STATES, **_STATES_OF_WRITES} if write else _STATES
-    template = states.get(state) or _CLASSES.get(state[:2]) or _OTHER
+    template = states.get(state) or _CLASSES.get(state[:2]) or (_OTHER if state else _UNREADABLE)
     # Positions are of the command's own names only where its meaning was looked for (class 42).
     position = _position(error, statement) if state.startswith("42") else 0
     name = word_at(statement.command, position) or (
@@ -159,7 +171,7 @@ def lost(*, write: bool, committing: bool) -> TargetError:
 def unreachable(error: BaseException, connection: str) -> TargetError:
     """No connection could be made for the lease."""
     text = str(error)
-    if "FATAL" not in text:
+    if "FATAL" not in text or "terminating" in text or "starting up" in text:
         return TargetError(
             f"{connection} can't be reached.",
             code="target_unreachable",

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import adbc_driver_manager
@@ -39,6 +39,7 @@ MAX_FETCH_ROWS = 1 << 16
 _BATCH_HINT = "adbc.postgresql.batch_size_hint_bytes"
 _USE_COPY = "adbc.postgresql.use_copy"
 _CURSOR = "zt_result"
+_FAILURES = (adbc_driver_manager.Error, pa.ArrowException, OSError)
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: the gateway asked for it)
@@ -137,6 +138,7 @@ class Work:
     types: ArrowTypes | None = None
     _connection: AdbcConnection | None = None
     _source: Source | None = None
+    _sent: Statement | None = None
     _committing: bool = False
     _ready: list[pa.RecordBatch] = field(default_factory=list)
     # A cancel, from another thread, must not use a connection that is just being closed.
@@ -161,7 +163,7 @@ class Work:
                 self._free(keep=False)
                 self._connection, _ = self.sessions.take(fresh=True)
                 self._run()
-        except adbc_driver_manager.Error as error:
+        except _FAILURES as error:
             raise self._failed(error) from None
         except BaseException:
             self._free(keep=not self.stopping)
@@ -185,7 +187,7 @@ class Work:
             return None
         try:
             return self._read()
-        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+        except _FAILURES as error:
             raise self._failed(error) from None
 
     def cancel(self) -> None:
@@ -220,8 +222,9 @@ class Work:
         connection, statement = self._taken(), self.statement
         if statement.query and self.parameters:
             connection.set_autocommit(False)
-            declare = f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {statement.body}\n"
-            with _statement(connection, statement.prefix + declare) as declaring:
+            declare = f"{statement.prefix}DECLARE {_CURSOR} NO SCROLL CURSOR FOR "
+            self._sent = statement = replace(statement, prefix=declare)
+            with _statement(connection, statement.text) as declaring:
                 bind(declaring, self.parameters)
                 declaring.execute_update()
             return _Cursor(connection)
@@ -252,9 +255,15 @@ class Work:
         connection = self._taken()
         connection.set_autocommit(False)
         with _statement(connection, self.statement.text) as sent:
+            # Each by the extended protocol, which takes one statement only. The driver's way to
+            # execute an update without parameters is the simple protocol, which takes several.
             if self.parameters:
                 bind(sent, self.parameters)
-            self.rows_affected = max(0, sent.execute_update())
+                self.rows_affected = max(0, sent.execute_update())
+            else:
+                result, rows = sent.execute_query()
+                result.release()
+                self.rows_affected = max(0, rows)
         if self.stopping:
             raise Stopped
         self._committing = True
@@ -279,7 +288,7 @@ class Work:
         self._free(keep=not (broken or self.stopping))
         if broken:
             return lost(write=self.write, committing=committing)
-        return scrubbed(error, self.statement, write=self.write)
+        return scrubbed(error, self._sent or self.statement, write=self.write)
 
     def _free(self, *, keep: bool) -> None:
         """Closes what is open; keeps the connection only in its first state, and never cancelled.
