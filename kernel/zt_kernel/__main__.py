@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from zt_kernel.kernel import ZTKernel  # before ipykernel's application: it turns the debugger off
 
@@ -24,6 +25,16 @@ class ZTKernelApp(IPKernelApp):
             if Path(entry).name in {"site-packages", "dist-packages"}
         )
         sys.path.insert(next(sites, len(sys.path)), "")
+
+    def init_iopub(self, context: Any) -> None:
+        """Lets outputs wait as long as there is memory: a flood of them loses none.
+
+        By default the 1001st that waits is thrown away, and with it, perhaps, the word that the
+        cell has ended. What the kernel may use of memory is the sandbox's to limit.
+        """
+        context.sndhwm = 0
+        super().init_iopub(context)  # type: ignore[no-untyped-call]
+        del context.sndhwm
 
     def log_connection_info(self) -> None:
         """Nobody reads the process's own output to find out how to connect."""

@@ -51,6 +51,16 @@ class ZTShell(ZMQInteractiveShell):
 
     system = system_piped
 
+    def payloadpage_page(
+        self,
+        strg: str | dict[str, str],
+        start: int = 0,
+        screen_lines: int = 0,
+        pager_cmd: str | None = None,
+    ) -> None:
+        """`name?` and the like print. A pager is the page's to open, and no kernel opens it."""
+        sys.stdout.write(strg if isinstance(strg, str) else strg.get("text/plain", ""))
+
     def _showtraceback(self, etype: Any, evalue: BaseException, stb: list[str]) -> None:
         if _is_network_error(evalue):
             stb = [*stb, NO_NETWORK]

@@ -225,3 +225,28 @@ def test_modules_beside_the_notebook_can_be_imported(kernel: RunningKernel) -> N
     kernel.restart()
     assert kernel.value("zt.__name__") == "'zt_kernel'"
     (kernel.work / "zt_kernel.py").unlink()
+
+
+def test_a_question_mark_prints_what_a_pager_would_show(kernel: RunningKernel) -> None:
+    ran = kernel.run("len?")
+    assert "Return the number of items in a container" in ran.text
+    assert ran.reply["payload"] == []
+
+
+def test_a_flood_of_outputs_loses_none_of_them(kernel: RunningKernel) -> None:
+    count = 10_000
+    flood = kernel.start(
+        "from IPython.display import publish_display_data\n"
+        f"for number in range({count}):\n"
+        "    publish_display_data({'text/plain': f'{number} ' + 'x' * 1000})"
+    )
+    reply = kernel.client.get_shell_msg(timeout=60)  # nobody has read an output yet
+    assert reply["parent_header"]["msg_id"] == flood
+    seen = []
+    while True:
+        heard = kernel.client.get_iopub_msg(timeout=10)
+        if heard["content"].get("execution_state") == "idle":
+            break
+        if heard["msg_type"] == "display_data":
+            seen.append(int(heard["content"]["data"]["text/plain"].split()[0]))
+    assert seen == list(range(count))
