@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
@@ -76,6 +79,15 @@ class Demo:
         log = (self.directory / "logs/postgres.log").read_text(errors="replace")
         return [line for line in log.splitlines() if containing in line]
 
+    def records(self, session: str) -> list[dict[str, Any]]:
+        """A session's records, read from the gateway's database."""
+        database = self.directory / "gateway/state/gateway.db"
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            rows = connection.execute(
+                "SELECT data FROM log_leaves WHERE session LIKE ? ORDER BY seq", (f"{session}%",)
+            ).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
     def recordings(self, stem: str = "") -> list[Path]:
         return sorted((self.directory / "work/recordings").glob(f"{stem}*.zt.ipynb"))
 
@@ -98,6 +110,9 @@ class Person:
     def open_notebook(self, name: str) -> None:
         self.log_in(f"/lab/tree/{name}")
         self.page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+        # The status bar still shows the notebook that was open before.
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text(name)
+        self.page.wait_for_timeout(300)
         self.wait_idle()
 
     def wait_idle(self) -> None:
@@ -109,9 +124,51 @@ class Person:
         tab = self.page.locator(
             ".jp-SideBar.jp-mod-right .lm-TabBar-tab[data-id='jupyter-zt-panel']"
         )
-        if "lm-mod-current" not in (tab.get_attribute("class") or ""):
+        # It may open by itself while a click is under way, which then closes it.
+        for _ in range(20):
+            if "lm-mod-current" in (tab.get_attribute("class") or ""):
+                break
             tab.click()
+            self.page.wait_for_timeout(250)
         self.page.wait_for_selector(".jp-ZT-Approvals")
+
+    def request(self, containing: str) -> Locator:
+        """The card of a request in the side panel, opened so that its command shows."""
+        self.open_panel()
+        card = self.page.locator(".jp-ZT-Card", has_text=containing)
+        card.first.wait_for()
+        if card.first.locator(".jp-ZT-Command").count() == 0:
+            card.first.locator(".jp-ZT-Card-head").click()
+        card.first.locator(".jp-ZT-Command").wait_for()
+        return card.first
+
+    def approve(self, containing: str) -> None:
+        """Reads a request in the side panel, and says yes, twice."""
+        self.request(containing).get_by_role("button", name=re.compile("^Approve")).click()
+        self.page.locator(".jp-ZT-Decision-confirm .jp-mod-accept").click()
+        expect(self.page.locator(".jp-ZT-Notice")).to_contain_text("Approved")
+
+    def run_all(self) -> None:
+        """Runs the open notebook from the top; JupyterLab goes to its last cell."""
+        self.menu("Run", "Run All Cells")
+
+    def wait_last_cell(self, milliseconds: float = SLOW_MILLISECONDS) -> None:
+        """Until the open notebook's last code cell, which must be in sight, has run."""
+        cell = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell").last
+        expect(cell.locator(".jp-InputPrompt")).to_have_text(
+            re.compile(r"\[\d+\]:"), timeout=milliseconds
+        )
+
+    def save_notebook(self, name: str) -> dict[str, Any]:
+        """Saves the open notebook, and gives what stands in the file."""
+        with self.page.expect_response(
+            lambda answer: (
+                answer.request.method == "PUT" and f"/api/contents/{name}" in answer.url
+            )
+        ):
+            self.menu("File", "Save Notebook")
+        saved: dict[str, Any] = json.loads((self.demo.directory / "work" / name).read_text())
+        return saved
 
     def run_cell(self, source: str) -> Locator:
         """Adds a cell at the end of the open notebook, runs it, and gives its outputs."""

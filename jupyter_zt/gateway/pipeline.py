@@ -364,7 +364,9 @@ def _refuse(stream: AnswerStream, decision: Decision, facts: Facts, record: Reco
         code=decision.code,
         message=decision.message,
         hint=decision.hint,
-        who=f"Policy: {', '.join(decision.policies)}" if decision.policies else "",
+        who=f"whoever keeps the policy ({', '.join(decision.policies)})"
+        if decision.policies
+        else "",
         record=str(record.leaf),
         position=facts.position,
     )

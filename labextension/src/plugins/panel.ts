@@ -9,6 +9,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { CommandIds } from '../commands';
 import { shieldIcon } from '../icons';
 import { ZeroTrustPanel } from '../panel/panel';
+import { sections, type Inbox } from '../review/inbox';
 import { APPROVALS_CLASS } from '../review/view';
 import { IModels, type Models } from '../tokens';
 
@@ -31,6 +32,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     const panel = new ZeroTrustPanel({ ...models, commands: app.commands, trans });
     app.shell.add(panel, 'right', { rank: RANK });
     restorer?.add(panel, panel.id);
+    openOnceIfAwaited(app, models.inbox, panel.id);
     app.commands.addCommand(CommandIds.open, {
       label: trans.__('Open Approvals'),
       caption: trans.__('Open the side panel with approvals and session'),
@@ -45,3 +47,22 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/**
+ * Shows the panel when the page opens and somebody already waits for the reader. What comes later
+ * is counted on the tab alone: nothing moves under the hands of a person at work.
+ */
+function openOnceIfAwaited(app: JupyterFrontEnd, inbox: Inbox, id: string): void {
+  const look = (): void => {
+    if (!inbox.loaded) {
+      return;
+    }
+    inbox.changed.disconnect(look);
+    if (sections(inbox.approvals).toDecide.length > 0) {
+      void app.restored.then(() => {
+        app.shell.activateById(id);
+      });
+    }
+  };
+  inbox.changed.connect(look);
+}

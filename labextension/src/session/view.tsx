@@ -141,8 +141,8 @@ function Kernel(props: { session: KernelSession; trans: TranslationBundle }): Re
               <dt>{trans.__('Connections')}</dt>
               <dd>
                 {session.connections.map(({ name, kind, description }) => (
-                  <div key={name} className={CONNECTION_CLASS} title={description}>
-                    <code>{name}</code> {kind}
+                  <div key={name} className={CONNECTION_CLASS} title={kind}>
+                    <code>{name}</code> {description || kind}
                   </div>
                 ))}
               </dd>
