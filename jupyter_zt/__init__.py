@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 
+def __getattr__(name: str) -> str:
+    """`__version__`, which `jupyter server extension list` shows; the build writes it."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from jupyter_zt._version import __version__  # noqa: PLC0415 - a source tree may not have it
+
+    return __version__
+
+
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     """Where JupyterLab finds the prebuilt front end."""
     return [{"src": "labextension", "dest": "@jupyter-zt/labextension"}]
