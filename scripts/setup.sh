@@ -56,7 +56,8 @@ if [ "$profile" != python ]; then
       { tail -n 40 "$stamps/frontend.log" >&2; say "the front end does not build; all of it: .setup/frontend.log"; exit 1; }
     remember frontend "$sources_hash"
   fi
-  package_hash="$(cat pyproject.toml labextension/package.json <(find config kernel/kernelspec -type f -exec sha256sum {} + | sort) | sha256sum | cut -d' ' -f1) $lock_hash"
+  # The editable install copies the built JavaScript to where JupyterLab finds it.
+  package_hash="$(cat pyproject.toml labextension/package.json <(find config kernel/kernelspec -type f -exec sha256sum {} + | sort) | sha256sum | cut -d' ' -f1) $sources_hash $lock_hash"
   if ! fresh package "$package_hash"; then
     say "installing jupyter-zt in place ..."
     # The front end is built above; the build hook would build it once more.
