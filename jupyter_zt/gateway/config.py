@@ -58,12 +58,25 @@ class Listen(_Section):
 
 
 class Identity(_Section):
-    """`identity:` whose tokens are believed, and which groups have which role."""
+    """`identity:` whose tokens are believed, and which groups have which role.
+
+    Attributes:
+        cli_client_id: Public client of `jupyter zt login`; "" where nobody logs in that way.
+        cli_scopes: What it asks for besides `openid`.
+    """
 
     issuer: str = Field(pattern=r"^https?://")
     audiences: list[str] = Field(min_length=1)
     algorithms: list[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]] = ["RS256"]
     roles: dict[Literal["analyst", "reviewer", "auditor", "admin"], list[str]]
+    cli_client_id: str = ""
+    cli_scopes: list[str] = ["profile", "offline_access"]
+
+    @property
+    def accepted_audiences(self) -> list[str]:
+        """Client ids whose tokens are believed, the command line's among them."""
+        own = [self.cli_client_id] if self.cli_client_id else []
+        return list(dict.fromkeys([*self.audiences, *own]))
 
 
 class Broker(_Section):

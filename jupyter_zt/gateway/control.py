@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Query, Response
@@ -24,6 +24,9 @@ from jupyter_zt.model import AUDITOR, ApprovalState, Human, RecordDraft, RecordK
 from jupyter_zt.recording import build_recording
 
 MAX_WAIT_SECONDS = 30
+ABANDONED_AFTER = timedelta(hours=1)
+"""A command line's session whose login ended so long ago is sealed: its process is gone."""
+
 NOTEBOOK_MEDIA_TYPE = "application/x-ipynb+json"
 
 Bearer = Annotated[str, Header(alias="Authorization")]
@@ -63,6 +66,32 @@ class Control:
                 "Only a registered broker may do this.", code="not_a_broker"
             )
 
+    async def _steered(self, session_id: str, attestation: str, authorization: str) -> LiveSession:
+        """The session, for the broker that opened it; a command line's, for its own person."""
+        session = self._rooms.sessions.get(session_id)
+        if session.by_broker:
+            return self._rooms.sessions.attested(session_id, attestation)
+        human, _ = await self._authenticate(authorization)
+        if session.human.key != human.key:
+            raise NotFoundError("There is no such session.", code="unknown_session")
+        return session
+
+    async def login(self) -> wire.LoginSettings:
+        """Where and as which client a command line logs its person in. No login needed."""
+        identity = self._rooms.config.values.identity
+        if not identity.cli_client_id:
+            raise NotFoundError(
+                "Nobody logs in at this gateway from a command line.",
+                code="no_command_line_login",
+                hint="An administrator can set identity.cli_client_id in gateway.yaml.",
+            )
+        return wire.LoginSettings(
+            issuer=identity.issuer,
+            client_id=identity.cli_client_id,
+            scopes=identity.cli_scopes,
+            algorithms=list(identity.algorithms),
+        )
+
     async def me(self, authorization: Bearer = "") -> wire.Me:
         """Who is asking."""
         human, _ = await self._authenticate(authorization)
@@ -76,19 +105,28 @@ class Control:
         return connection_list(self._rooms)
 
     async def open_session(
-        self, body: wire.OpenSession, authorization: Bearer = "", zt_broker: BrokerSecret = ""
+        self,
+        body: wire.OpenSession | wire.OpenCommandLine,
+        authorization: Bearer = "",
+        zt_broker: BrokerSecret = "",
     ) -> wire.OpenedSession:
-        """A broker opens a session for a kernel of its person."""
-        self._check_broker(zt_broker)
+        """A broker opens a session for a kernel of its person; a command line, its own (`{}`)."""
+        if zt_broker or isinstance(body, wire.OpenSession):
+            self._check_broker(zt_broker)
         human, expires_at = await self._authenticate(authorization)
-        session, attestation = self._rooms.sessions.new(
-            human,
-            agent=body.agent,
-            notebook=body.notebook,
-            kernel=body.kernel,
-            sandbox=(body.sandbox.state, body.sandbox.detail),
-            expires_at=expires_at,
-        )
+        sessions = self._rooms.sessions
+        if isinstance(body, wire.OpenSession):
+            session, attestation = sessions.new(
+                human,
+                agent=body.agent,
+                notebook=body.notebook,
+                kernel=body.kernel,
+                sandbox=(body.sandbox.state, body.sandbox.detail),
+                expires_at=expires_at,
+            )
+        else:
+            await self._seal_abandoned()
+            session, attestation = sessions.new_command_line(human, expires_at), ""
         await self._rooms.open_session(session, self._session_app)
         return wire.OpenedSession(
             id=session.id,
@@ -96,6 +134,12 @@ class Control:
             attestation=attestation,
             expires_at=session.expires_at.isoformat(),
         )
+
+    async def _seal_abandoned(self) -> None:
+        latest = self._rooms.clock() - ABANDONED_AFTER
+        for session in self._rooms.sessions.live():
+            if not session.by_broker and session.expires_at < latest:
+                await self._rooms.end_session(session, cells_seen=0)
 
     async def sessions(self, authorization: Bearer = "") -> list[wire.SessionInfo]:
         """One's own open sessions; an administrator sees all."""
@@ -109,8 +153,8 @@ class Control:
     async def renew(
         self, session_id: str, authorization: Bearer = "", zt_attestation: Attestation = ""
     ) -> wire.Renewed:
-        """The broker shows that its person is still logged in."""
-        session = self._rooms.sessions.attested(session_id, zt_attestation)
+        """The broker, or the command line, shows that its person is still logged in."""
+        session = await self._steered(session_id, zt_attestation, authorization)
         human, expires_at = await self._authenticate(authorization)
         self._rooms.sessions.renew(session, human, expires_at)
         return wire.Renewed(expires_at=expires_at.isoformat())
@@ -164,10 +208,14 @@ class Control:
         return await self._built(session_id, previous)
 
     async def seal(
-        self, session_id: str, body: wire.SealRequest, zt_attestation: Attestation = ""
+        self,
+        session_id: str,
+        body: wire.SealRequest,
+        authorization: Bearer = "",
+        zt_attestation: Attestation = "",
     ) -> Response:
-        """The kernel is gone: the session ends and its recording is sealed."""
-        session = self._rooms.sessions.attested(session_id, zt_attestation)
+        """The kernel, or the command line, is gone: the session ends, its recording is sealed."""
+        session = await self._steered(session_id, zt_attestation, authorization)
         if session.state == "open":
             await self._rooms.end_session(session, int(body.cells_seen))
         return await self._built(session_id)
@@ -264,6 +312,7 @@ class Control:
         """The routes of the control API."""
         router = APIRouter(prefix="/v1", responses={"4XX": {"model": wire.Problem}})
         add = router.add_api_route
+        add("/login", self.login, methods=["GET"])
         add("/me", self.me, methods=["GET"])
         add("/connections", self.connections, methods=["GET"])
         add("/sessions", self.open_session, methods=["POST"], status_code=201)

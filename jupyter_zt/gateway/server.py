@@ -80,7 +80,7 @@ def build_rooms(directory: Path) -> Rooms:
         records=records,
         policies=policies,
         verifier=TokenVerifier(
-            identity.issuer, identity.audiences, identity.algorithms, httpx.AsyncClient()
+            identity.issuer, identity.accepted_audiences, identity.algorithms, httpx.AsyncClient()
         ),
         targets=targets,
         sessions=sessions,

@@ -1,4 +1,7 @@
-"""Live sessions: (human, agent, notebook, kernel), opened by a broker, each with its socket."""
+"""Live sessions: (human, agent, notebook, kernel), each with its socket.
+
+A broker opens one for a kernel; a person's command line opens its own.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,9 @@ from jupyter_zt.storage.gateway_tables import sessions
 SandboxState = Literal["sandboxed", "unsandboxed"]
 SessionState = Literal["open", "sealed"]
 
+COMMAND_LINE = "command line"
+"""Stands for the notebook, and for what confines it, in a session that has no broker."""
+
 OPEN: SessionState = "open"
 SEALED: SessionState = "sealed"
 
@@ -33,7 +39,8 @@ class LiveSession:
 
     Attributes:
         expires_at: Until when its human's login has been shown to be valid.
-        attestation_sha256: Of the secret that only the broker which opened it knows.
+        attestation_sha256: Of the secret that only the broker which opened it knows; "" for a
+            command line's: nobody vouches for what it shows.
         leases: Read lease per connection, made on demand.
         running: Tasks of actions under way.
         cell_actions: Message id of a cell -> sequence numbers of its intents.
@@ -61,13 +68,20 @@ class LiveSession:
         """Who acts on this session's socket."""
         return Principal(human=self.human, session=self.id, agent=self.agent)
 
+    @property
+    def by_broker(self) -> bool:
+        """Whether a broker opened it, and reports its cells."""
+        return bool(self.attestation_sha256)
+
     def check_alive(self, now: datetime) -> None:
         """Raises `AuthenticationError` when it is over or its human's login has expired."""
         if self.state != OPEN:
             raise AuthenticationError("This session is over.", code="session_over")
         if now >= self.expires_at:
             raise AuthenticationError(
-                "Your login has expired.", code="login_expired", hint="Log in again in JupyterLab."
+                "Your login has expired.",
+                code="login_expired",
+                hint="Log in again in JupyterLab, or on the command line: jupyter zt login",
             )
 
 
@@ -92,7 +106,7 @@ class SessionBook:
         """A session that is not kept yet, and the broker's attestation secret for it."""
         attestation = secrets.token_urlsafe(32)
         session = LiveSession(
-            id=f"s_{secrets.token_hex(16)}",
+            id=_new_id(),
             human=human,
             agent=agent,
             notebook=notebook,
@@ -104,6 +118,21 @@ class SessionBook:
             expires_at=expires_at,
         )
         return session, attestation
+
+    def new_command_line(self, human: Human, expires_at: datetime) -> LiveSession:
+        """A session without a broker that is not kept yet: its own person steers it."""
+        return LiveSession(
+            id=_new_id(),
+            human=human,
+            agent=None,
+            notebook=COMMAND_LINE,
+            kernel="",
+            sandbox_state="unsandboxed",
+            sandbox_detail=COMMAND_LINE,
+            attestation_sha256="",
+            opened_at=self._clock(),
+            expires_at=expires_at,
+        )
 
     def keep(self, session: LiveSession) -> None:
         """From now on it can be found."""
@@ -179,6 +208,11 @@ class SessionBook:
     def attested(self, session_id: str, attestation: str) -> LiveSession:
         """The session whose broker this is. Raises `PermissionDeniedError`."""
         session = self.get(session_id)
+        if not session.by_broker:
+            raise PermissionDeniedError(
+                "This is a command line's session: no broker vouches for what it shows.",
+                code="no_broker",
+            )
         if not hmac.compare_digest(_sha256(attestation), session.attestation_sha256):
             raise PermissionDeniedError("Only the broker that opened the session may do this.")
         return session
@@ -214,6 +248,10 @@ def _session(row: Row[Any]) -> LiveSession:
         expires_at=datetime.fromisoformat(row.expires_at),
         state=row.state,
     )
+
+
+def _new_id() -> str:
+    return f"s_{secrets.token_hex(16)}"
 
 
 def _sha256(text: str) -> str:

@@ -42,6 +42,15 @@ class Me(BaseModel):
     roles: list[str]
 
 
+class LoginSettings(BaseModel):
+    """How a command line logs its person in: by device flow (RFC 8628) at this provider."""
+
+    issuer: str
+    client_id: str
+    scopes: list[str]
+    algorithms: list[str]
+
+
 class ConnectionInfo(BaseModel):
     """One connection that may be named in an action."""
 
@@ -66,8 +75,15 @@ class OpenSession(Wire):
     sandbox: Sandbox
 
 
+class OpenCommandLine(Wire):
+    """A person's command line asks for a session. It has no broker, so nothing it says counts."""
+
+
 class OpenedSession(BaseModel):
-    """A new session. The socket is alone in its folder; the attestation secret is the broker's."""
+    """A new session. The socket is alone in its folder.
+
+    The attestation secret is the broker's; a command line's session has none.
+    """
 
     id: str
     socket: str

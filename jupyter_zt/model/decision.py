@@ -48,3 +48,17 @@ class Decision:
     reasons: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
     obligations: Obligations = Obligations()
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON, obligations and all; numbers as strings."""
+        return {
+            "verdict": self.verdict.value,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "reasons": list(self.reasons),
+            "policies": list(self.policies),
+            "policy_digest": self.policy_digest,
+            "reviewer_role": self.obligations.reviewer_role,
+            "quorum": str(self.obligations.quorum),
+        }

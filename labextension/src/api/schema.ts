@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Login
+         * @description Where and as which client a command line logs its person in. No login needed.
+         */
+        get: operations["login_v1_login_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -79,7 +99,7 @@ export interface paths {
         put?: never;
         /**
          * Open Session
-         * @description A broker opens a session for a kernel of its person.
+         * @description A broker opens a session for a kernel of its person; a command line, its own (`{}`).
          */
         post: operations["open_session_v1_sessions_post"];
         delete?: never;
@@ -99,7 +119,7 @@ export interface paths {
         put?: never;
         /**
          * Renew
-         * @description The broker shows that its person is still logged in.
+         * @description The broker, or the command line, shows that its person is still logged in.
          */
         post: operations["renew_v1_sessions__session_id__renew_post"];
         delete?: never;
@@ -182,7 +202,7 @@ export interface paths {
         put?: never;
         /**
          * Seal
-         * @description The kernel is gone: the session ends and its recording is sealed.
+         * @description The kernel, or the command line, is gone: the session ends, its recording is sealed.
          */
         post: operations["seal_v1_sessions__session_id__seal_post"];
         delete?: never;
@@ -380,6 +400,20 @@ export interface components {
             version: string;
         };
         /**
+         * LoginSettings
+         * @description How a command line logs its person in: by device flow (RFC 8628) at this provider.
+         */
+        LoginSettings: {
+            /** Issuer */
+            issuer: string;
+            /** Client Id */
+            client_id: string;
+            /** Scopes */
+            scopes: string[];
+            /** Algorithms */
+            algorithms: string[];
+        };
+        /**
          * Me
          * @description Who is asking, as the gateway sees them.
          */
@@ -393,6 +427,11 @@ export interface components {
             /** Roles */
             roles: string[];
         };
+        /**
+         * OpenCommandLine
+         * @description A person's command line asks for a session. It has no broker, so nothing it says counts.
+         */
+        OpenCommandLine: Record<string, never>;
         /**
          * OpenSession
          * @description A broker asks for a session for a kernel of its person.
@@ -408,7 +447,9 @@ export interface components {
         };
         /**
          * OpenedSession
-         * @description A new session. The socket is alone in its folder; the attestation secret is the broker's.
+         * @description A new session. The socket is alone in its folder.
+         *
+         *     The attestation secret is the broker's; a command line's session has none.
          */
         OpenedSession: {
             /** Id */
@@ -548,7 +589,9 @@ export type ApprovalList = components['schemas']['ApprovalList'];
 export type CellReport = components['schemas']['CellReport'];
 export type ConnectionInfo = components['schemas']['ConnectionInfo'];
 export type Health = components['schemas']['Health'];
+export type LoginSettings = components['schemas']['LoginSettings'];
 export type Me = components['schemas']['Me'];
+export type OpenCommandLine = components['schemas']['OpenCommandLine'];
 export type OpenSession = components['schemas']['OpenSession'];
 export type OpenedSession = components['schemas']['OpenedSession'];
 export type Problem = components['schemas']['Problem'];
@@ -578,6 +621,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    login_v1_login_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginSettings"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -687,7 +759,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OpenSession"];
+                "application/json": components["schemas"]["OpenSession"] | components["schemas"]["OpenCommandLine"];
             };
         };
         responses: {
@@ -853,6 +925,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                Authorization?: string;
                 "ZT-Attestation"?: string;
             };
             path: {
