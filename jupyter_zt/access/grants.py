@@ -92,10 +92,11 @@ def plan_write(
 
     (1) INSERT, UPDATE or DELETE on the relation that is written, by column where the facts name
         columns.
-    (2) SELECT on the columns of that relation that the statement refers to. A masked column is
-        among them only for UPDATE and DELETE, whose WHERE may have to name it: a reviewer has seen
-        it. INSERT never gets one, so it can't copy a masked value.
-    (3) SELECT on the clear columns that it refers to in other relations, and on no masked one.
+    (2) SELECT on the clear columns of that relation that the statement refers to.
+    (3) SELECT on the clear columns that it refers to in other relations.
+
+    No write reads a masked column, in its WHERE neither: a value that is copied into a clear
+    column, or the count of the rows that a guess meets, would tell what the mask hides.
 
     Args:
         names: Names at the target.
@@ -104,7 +105,8 @@ def plan_write(
         masks: Relation -> column -> classification.
 
     Raises:
-        PermissionDeniedError: It writes what is not classified, or in a way that no lease allows.
+        PermissionDeniedError: It writes what is not classified, reads what is masked, or does it in
+            a way that no lease allows.
     """
     verbs = {Verb.INSERT: "INSERT", Verb.UPDATE: "UPDATE", Verb.DELETE: "DELETE"}
     if facts.verb not in verbs:
@@ -122,9 +124,8 @@ def plan_write(
         )
     (target,) = written
     rights = [_change(facts, target, verbs[facts.verb], columns[target])]
+    _refuse_masked(facts, target, columns[target], _clear(masks[target]))
     readable = facts.columns_read & frozenset(columns[target])
-    if facts.verb is Verb.INSERT:
-        readable &= _clear(masks[target])
     if readable:
         rights.append(f"SELECT ({_quoted(readable)})")
     grants = [WriteGrant(target, tuple(rights))]
@@ -136,17 +137,19 @@ def plan_write(
     return tuple(grants)
 
 
-def masked_reads(
-    facts: Facts, masks: Mapping[str, Mapping[str, ColumnMask]]
-) -> tuple[ColumnMask, ...]:
-    """Masked columns that an approved UPDATE or DELETE reads in clear: a reviewer should know."""
-    if facts.verb not in {Verb.UPDATE, Verb.DELETE}:
-        return ()
-    return tuple(
-        mask
-        for relation in sorted(facts.relations_written)
-        for name, mask in masks.get(relation.rpartition(".")[2], {}).items()
-        if mask.kind is not MaskKind.CLEAR and name in facts.columns_read
+def _refuse_masked(
+    facts: Facts, target: str, columns: Sequence[str], clear: frozenset[str]
+) -> None:
+    """Says before anybody is asked what the target would refuse. ``*`` is a whole row."""
+    hidden = frozenset(columns) - clear
+    read = hidden if "*" in facts.columns_read else hidden & facts.columns_read
+    if not read:
+        return
+    names = ", ".join(f"{target}.{name}" for name in columns if name in read)
+    raise PermissionDeniedError(
+        f"A write can't read masked columns: {names}.",
+        code="masked_source",
+        hint="Name the rows by a clear column, such as the key, and write constants.",
     )
 
 

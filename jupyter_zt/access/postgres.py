@@ -14,7 +14,6 @@ from jupyter_zt.access.grants import (
     DEFAULT_TIMEOUTS,
     Timeouts,
     create_role,
-    masked_reads,
     plan_write,
     settings_of,
 )
@@ -160,8 +159,6 @@ class PostgresAccess:
                 for sequence in await self._sequences(connection, grants[0].relation):
                     words.append(f"USAGE ON SEQUENCE {sequence}")
                     lines.append(f"GRANT USAGE ON SEQUENCE {sequence}")
-            read = masked_reads(facts, self._masks)
-            words += [f"reads {mask.relation}.{mask.column} in clear" for mask in read]
             return await self._create(
                 connection, LeaseKind.WRITE, session, ttl_seconds, settings, lines, tuple(words)
             )
@@ -174,10 +171,6 @@ class PostgresAccess:
         """
         await self._ready()
         plan_write(self.names, facts, self._columns(), self._masks)
-
-    def masked_reads(self, facts: Facts) -> tuple[ColumnMask, ...]:
-        """Masked columns that this write would read in clear, for its reviewer."""
-        return masked_reads(facts, self._masks)
 
     async def drop(self, lease: Lease) -> None:
         """Ends the lease's sessions, then the role. Dropping twice is fine.
