@@ -19,6 +19,7 @@ from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.broker import Broker
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.handlers import api_handlers
+from jupyter_zt.extension.own_lab import give_each_person_their_own
 from jupyter_zt.extension.preconditions import check_gateway_url, check_server, read_broker_secret
 from jupyter_zt.extension.sandbox import set_session_opener
 
@@ -77,9 +78,15 @@ class ZT(ExtensionApp):
         try:
             self._broker = self._make_broker(self.serverapp)
         except ConfigError as error:
-            self.serverapp.log.critical("%s", error.diagnostics())
-            self.serverapp.exit(1)
+            self._end_server(self.serverapp, error)
         super().initialize()
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Every extension is loaded, and the server has not yet answered a request."""
+        try:
+            give_each_person_their_own(serverapp.web_app)
+        except ConfigError as error:
+            self._end_server(serverapp, error)
 
     def initialize_handlers(self) -> None:
         """Add the broker's API."""
@@ -96,6 +103,11 @@ class ZT(ExtensionApp):
         finally:
             await self._broker.end_all()
             set_session_opener(None)
+
+    @staticmethod
+    def _end_server(server: ServerApp, error: ConfigError) -> None:
+        server.log.critical("%s", error.diagnostics())
+        server.exit(1)
 
     def _make_broker(self, server: ServerApp) -> Broker:
         """The broker, given to everything that asks it.

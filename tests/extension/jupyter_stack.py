@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -135,18 +135,33 @@ class Page:
 
 
 class Jupyter:
-    """The Jupyter server as a process."""
+    """The Jupyter server as a process.
 
-    def __init__(self, folder: Path, gateway: Gateway, issuer: str, port: int) -> None:
+    Attributes:
+        module: What is started: ``jupyter_server``, ``jupyterlab`` or ``notebook``.
+        more_settings: Lines for the end of the server's configuration file.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        gateway: Gateway,
+        issuer: str,
+        port: int,
+        *,
+        module: str = "jupyter_server",
+        more_settings: Sequence[str] = (),
+    ) -> None:
         self.gateway = gateway
+        self.module = module
         self.url = f"http://127.0.0.1:{port}"
         self.root = folder / "root"
         self.recordings = self.root / "recordings"
         self.log = folder / "jupyter.log"
-        self._folder = folder / "jupyter"
-        for path in (self.root, self._folder):
+        self.folder = folder / "jupyter"
+        for path in (self.root, self.folder):
             path.mkdir()
-        client_secret = self._folder / "client_secret"
+        client_secret = self.folder / "client_secret"
         client_secret.write_text(world.CLIENT_SECRET)
         client_secret.chmod(0o600)
         settings = {
@@ -166,16 +181,16 @@ class Jupyter:
         }
         lines = ["from jupyter_zt.extension import configure; configure(c)"]
         lines += [f"c.{name} = {value!r}" for name, value in settings.items()]
-        config = self._folder / "jupyter_server_config.py"
-        config.write_text("\n".join([*lines, ""]))
+        config = self.folder / "jupyter_server_config.py"
+        config.write_text("\n".join([*lines, *more_settings, ""]))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         names = ("CONFIG", "DATA", "RUNTIME")
-        own = {f"JUPYTER_{name}_DIR": str(self._folder) for name in names}
+        own = {f"JUPYTER_{name}_DIR": str(self.folder) for name in names}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "jupyter_server"],
+                [sys.executable, "-m", self.module],
                 env={**os.environ, **own},
                 stdout=log,
                 stderr=log,
@@ -212,7 +227,9 @@ class Jupyter:
 
 
 @contextmanager
-def running_jupyter(folder: Path, postgres: fixtures_postgres.PostgresServer) -> Iterator[Jupyter]:
+def running_jupyter(
+    folder: Path, postgres: fixtures_postgres.PostgresServer, **options: Any
+) -> Iterator[Jupyter]:
     """Identity provider, gateway and Jupyter server, all gone afterwards."""
     with world.free_socket() as probe:
         port = int(probe.getsockname()[1])
@@ -224,7 +241,7 @@ def running_jupyter(folder: Path, postgres: fixtures_postgres.PostgresServer) ->
         configuration.mkdir(mode=0o700)
         gateway = Gateway(configuration, postgres, issuer)
         gateway.start()
-        jupyter = Jupyter(folder, gateway, issuer, port)
+        jupyter = Jupyter(folder, gateway, issuer, port, **options)
         try:
             jupyter.start()
             yield jupyter
