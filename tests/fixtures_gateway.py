@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -265,6 +265,8 @@ class Gateway:
                 "issuer": self.issuer,
                 "audiences": [world.CLIENT_ID],
                 "roles": world.ROLES,
+                "cli_client_id": world.CLI_CLIENT_ID,
+                "cli_scopes": ["profile", "groups", "offline_access"],
             },
             "broker": {"secret": {"file": "broker"}},
             "approvals": {"expires_seconds": 300},
@@ -400,7 +402,7 @@ class Gateway:
         import sqlite3
 
         database = self.folder / "state/gateway.db"
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             rows = connection.execute(
                 "SELECT data FROM log_leaves WHERE session = ? ORDER BY seq", (session,)
             ).fetchall()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin
+from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
 from jupyter_zt.errors import ConfigError
 
@@ -35,11 +36,15 @@ ACCOUNTS = (
 
 @dataclass(frozen=True, slots=True)
 class DemoClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
-    """A confidential client with exact redirect URIs, as Authlib asks for it."""
+    """A registered client, as Authlib asks for it.
+
+    With a secret it is a confidential one that logs people in by redirects to exact addresses;
+    without, a public one that does so by device flow.
+    """
 
     client_id: str
-    client_secret: str = field(repr=False)
-    redirect_uris: tuple[str, ...]
+    client_secret: str = field(default="", repr=False)
+    redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
 
     @property
@@ -67,21 +72,24 @@ class DemoClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return hmac.compare_digest(self.client_secret.encode(), client_secret.encode())
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """A secret, never `none`."""
-        return method in AUTH_METHODS
+        """The secret, or `none` where there is no secret."""
+        return method in AUTH_METHODS and (method == "none") == (not self.client_secret)
 
     def check_response_type(self, response_type: str) -> bool:
-        """Code only."""
-        return response_type == "code"
+        """Code only, and not without a secret."""
+        return response_type == "code" and bool(self.client_secret)
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Code and refresh."""
-        return grant_type in GRANT_TYPES
+        """Refresh, and code with a secret, device code without."""
+        if grant_type == "refresh_token":
+            return True
+        own = "authorization_code" if self.client_secret else DEVICE_CODE_GRANT_TYPE
+        return grant_type == own
 
 
 SCOPES = ("openid", "profile", "groups", "offline_access")
-GRANT_TYPES = ("authorization_code", "refresh_token")
-AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+GRANT_TYPES = ("authorization_code", "refresh_token", DEVICE_CODE_GRANT_TYPE)
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,8 @@ class DemoConfig:
         host: A loopback address: it lets anybody in.
         state_dir: Keeps the signing key (0600), so that ID tokens outlive a restart.
         id_token_seconds: Lifetime of ID and access tokens.
+        device_code_seconds: Lifetime of the codes of a device flow.
+        device_interval_seconds: Least time between two questions of a device.
     """
 
     host: str
@@ -100,6 +110,8 @@ class DemoConfig:
     clients: tuple[DemoClient, ...]
     accounts: tuple[Account, ...] = ACCOUNTS
     id_token_seconds: int = 600
+    device_code_seconds: int = 600
+    device_interval_seconds: int = 2
 
     def __post_init__(self) -> None:
         """Refuse any address that others can reach."""
@@ -122,7 +134,7 @@ class DemoConfig:
 
     @classmethod
     def load(cls, path: Path) -> DemoConfig:
-        """Read `host`, `port`, `state_dir`, `id_token_seconds` and `clients` from a JSON file.
+        """Read `host`, `port`, `state_dir`, `clients` and the lifetimes from a JSON file.
 
         Raises:
             ConfigError: It can't be read, or names something unknown.
@@ -141,8 +153,8 @@ class DemoConfig:
         clients = tuple(
             DemoClient(
                 client_id=client["client_id"],
-                client_secret=client["client_secret"],
-                redirect_uris=tuple(client["redirect_uris"]),
+                client_secret=client.get("client_secret", ""),
+                redirect_uris=tuple(client.get("redirect_uris", ())),
                 post_logout_redirect_uris=tuple(client.get("post_logout_redirect_uris", ())),
             )
             for client in settings.pop("clients")

@@ -1,5 +1,7 @@
 """Authlib's grants, as the demo provider uses them: code with PKCE, rotated refresh, logout.
 
+The device flow stands in `jupyter_zt.identity.demo_device`.
+
 Everything is kept in memory. All codes and tokens that come from one login are a family: a code
 or a refresh token used twice ends the whole family (RFC 9700, sections 2.1.1 and 4.14.2).
 """
@@ -14,13 +16,14 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request, TokenMixi
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc8628 import DeviceCredentialMixin
 from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import AuthorizationCodeMixin, UserInfo
 from authlib.oidc.core.grants import OpenIDCode
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 from joserfc.jwk import KeySet, RSAKey
 
-from jupyter_zt.identity.demo_accounts import Account, DemoClient
+from jupyter_zt.identity.demo_accounts import AUTH_METHODS, Account, DemoClient
 
 # mypy: disable-error-code="misc"
 # (Authlib has no types, so every class here has a base class of unknown type.)
@@ -95,6 +98,47 @@ class Issued(TokenMixin):
 
 
 @dataclass(slots=True)
+class Device(DeviceCredentialMixin):
+    """One login by device flow, from its code to its tokens.
+
+    Attributes:
+        family: Of the account that was chosen; None until then.
+        last_asked: When its program last asked, seconds since 1970.
+    """
+
+    client_id: str
+    scope: str
+    user_code: str
+    expires_at: float
+    interval_seconds: float
+    family: Family | None = None
+    denied: bool = False
+    used: bool = False
+    last_asked: float = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody can still decide on it."""
+        return self.family is None and not self.denied and not self.is_expired()
+
+    def get_client_id(self) -> str:
+        """Whose it is."""
+        return self.client_id
+
+    def get_scope(self) -> str:
+        """Asked for."""
+        return self.scope
+
+    def get_user_code(self) -> str:
+        """What the person enters."""
+        return self.user_code
+
+    def is_expired(self) -> bool:
+        """Whether it is too late."""
+        return time.time() >= self.expires_at
+
+
+@dataclass(slots=True)
 class Memory:
     """What the provider knows until it stops."""
 
@@ -103,14 +147,20 @@ class Memory:
     accounts: dict[str, Account]
     clients: dict[str, DemoClient]
     id_token_seconds: int
+    device_code_seconds: int
+    device_interval_seconds: int
     codes: dict[str, Code] = field(default_factory=dict)
     access: dict[str, Issued] = field(default_factory=dict)
     refresh: dict[str, Issued] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
     nonces: set[str] = field(default_factory=set)
 
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
         """Remember what was just issued, in the family that it comes from."""
-        family = (request.authorization_code or request.refresh_token).family
+        if request.credential is not None:
+            request.credential.used = True
+        origin = request.authorization_code or request.refresh_token or request.credential
+        family = origin.family
         issued = Issued(family, token.get("scope", ""), time.time() + token["expires_in"])
         self.access[token["access_token"]] = issued
         if "refresh_token" in token:
@@ -166,7 +216,7 @@ def refresh_grant(memory: Memory) -> type[RefreshTokenGrant]:
 
     class Grant(RefreshTokenGrant):
         INCLUDE_NEW_REFRESH_TOKEN = True
-        TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+        TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
 
         def authenticate_refresh_token(self, refresh_token: str) -> Issued | None:
             known = memory.refresh.get(refresh_token)
@@ -229,8 +279,9 @@ class IdTokens(OpenIDCode):
     def get_compatible_claims(self, request: OAuth2Request) -> dict[str, Any]:
         """A refreshed token keeps the moment of the login (Core, section 12.2)."""
         claims: dict[str, Any] = super().get_compatible_claims(request)
-        if request.refresh_token:
-            claims["auth_time"] = request.refresh_token.family.auth_time
+        login = request.refresh_token or request.credential
+        if login:
+            claims["auth_time"] = login.family.auth_time
         return claims
 
     def generate_user_info(self, user: Account, scope: str) -> UserInfo:
@@ -253,7 +304,7 @@ def revocation(memory: Memory) -> type[RevocationEndpoint]:
     """RFC 7009 on this memory: a token takes its family along."""
 
     class Endpoint(RevocationEndpoint):
-        CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+        CLIENT_AUTH_METHODS = AUTH_METHODS
 
         def query_token(self, token_string: str, token_type_hint: str | None) -> Issued | None:
             return memory.refresh.get(token_string) or memory.access.get(token_string)

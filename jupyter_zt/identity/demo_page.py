@@ -1,4 +1,4 @@
-"""The demo provider's two pages: choose an account, and logged out."""
+"""The demo provider's pages: choose an account, enter a device's code, and plain messages."""
 
 from __future__ import annotations
 
@@ -29,9 +29,13 @@ button { font: inherit; color: inherit; cursor: pointer; border: 1px solid var(-
 button.account { width: 100%; text-align: left; padding: .6rem .9rem; }
 button.account strong { color: var(--accent); }
 button.account span { display: block; color: var(--soft); font-size: .875rem; }
-button.cancel { padding: .4rem .9rem; }
+button.cancel, button.go { padding: .4rem .9rem; }
+input.code { font: 1.25rem/1.5 ui-monospace, monospace; letter-spacing: .15em; width: 100%;
+  padding: .4rem .8rem; margin: .25rem 0 1rem; color: inherit; background: transparent;
+  border: 1px solid var(--line); border-radius: .5rem; text-transform: uppercase; }
+strong.code { font: 1.25rem/1.5 ui-monospace, monospace; letter-spacing: .15em; color: var(--ink); }
 button:hover { border-color: var(--accent); }
-button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+button:focus-visible, input:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 """
 
 _PAGE = Template("""<!doctype html>
@@ -53,6 +57,11 @@ _CHOICE = Template("""<li><button class="account" name="account" value="$name" t
 <strong>$name</strong> <span>$does</span></button></li>""")
 
 
+_DEMO = """<p class="demo" role="note">This is a demo identity provider. Its people are made up,
+and anybody on this machine can be any of them: there are no passwords. Never use it for real
+data.</p>"""
+
+
 def choose_account(
     parameters: Iterable[tuple[str, str]], accounts: Sequence[Account], client: str, *, nonce: str
 ) -> str:
@@ -64,6 +73,55 @@ def choose_account(
         client: Who asks.
         nonce: Of the page's style, for its Content-Security-Policy.
     """
+    body = f"""<h1>Who are you today?</h1>
+<p><strong>{escape(client)}</strong> asks you to log in.</p>
+{_DEMO}
+{_choices("/authorize", parameters, accounts)}"""
+    return _PAGE.substitute(title="Log in (demo)", nonce=nonce, style=_STYLE, body=body)
+
+
+def enter_code(*, wrong: bool, nonce: str) -> str:
+    """Where a person types the code that their command line shows.
+
+    Args:
+        wrong: Whether they have typed one that is not, or no longer, known.
+        nonce: Of the page's style, for its Content-Security-Policy.
+    """
+    problem = '<p role="alert">This code is not known, or it is too old.</p>\n' if wrong else ""
+    body = f"""<h1>Log in a command line</h1>
+{problem}{_DEMO}
+<form method="get" action="/device">
+<label for="code">Code that your command line shows</label>
+<input class="code" id="code" name="user_code" autocomplete="off" spellcheck="false" required
+autofocus>
+<button class="go" type="submit">Continue</button>
+</form>"""
+    return _PAGE.substitute(title="Log in (demo)", nonce=nonce, style=_STYLE, body=body)
+
+
+def choose_for_device(
+    user_code: str, accounts: Sequence[Account], client: str, *, nonce: str
+) -> str:
+    """The login page for a command line. The person compares the code (RFC 8628, section 5.4).
+
+    Args:
+        user_code: Of this login.
+        accounts: Whom to offer.
+        client: Who asks.
+        nonce: Of the page's style, for its Content-Security-Policy.
+    """
+    body = f"""<h1>Who are you today?</h1>
+<p><strong>{escape(client)}</strong> asks you to log in. Go on only if your own command line shows
+this code:</p>
+<p><strong class="code">{escape(user_code)}</strong></p>
+{_DEMO}
+{_choices("/device", [("user_code", user_code)], accounts)}"""
+    return _PAGE.substitute(title="Log in (demo)", nonce=nonce, style=_STYLE, body=body)
+
+
+def _choices(
+    action: str, parameters: Iterable[tuple[str, str]], accounts: Sequence[Account]
+) -> str:
     hidden = "\n".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in parameters
@@ -72,18 +130,13 @@ def choose_account(
         _CHOICE.substitute(name=escape(account.name), does=escape(account.does))
         for account in accounts
     )
-    body = f"""<h1>Who are you today?</h1>
-<p><strong>{escape(client)}</strong> asks you to log in.</p>
-<p class="demo" role="note">This is a demo identity provider. Its people are made up, and anybody on
-this machine can be any of them: there are no passwords. Never use it for real data.</p>
-<form method="post" action="/authorize">
+    return f"""<form method="post" action="{action}">
 {hidden}
 <ul aria-label="Accounts">
 {choices}
 </ul>
 <button class="cancel" name="account" value="" type="submit">Cancel</button>
 </form>"""
-    return _PAGE.substitute(title="Log in (demo)", nonce=nonce, style=_STYLE, body=body)
 
 
 def message(title: str, text: str, *, nonce: str) -> str:

@@ -26,7 +26,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from jupyter_zt.errors import ConfigError
-from jupyter_zt.identity import demo_grants, demo_page
+from jupyter_zt.identity import demo_device, demo_grants, demo_page
 from jupyter_zt.identity.demo_accounts import AUTH_METHODS, GRANT_TYPES, SCOPES, DemoConfig
 
 _MAX_BODY_BYTES = 65_536
@@ -81,6 +81,8 @@ class DemoServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no t
         )
         self.register_grant(demo_grants.code_grant(memory), [tokens, challenge])
         self.register_grant(demo_grants.refresh_grant(memory), [tokens])
+        self.register_grant(demo_device.device_grant(memory), [tokens])
+        self.register_endpoint(demo_device.device_endpoint(memory))
         self.register_endpoint(demo_grants.revocation(memory))
         self.register_endpoint(demo_grants.end_session(memory))
         self.register_extension(self.issuer)
@@ -133,6 +135,8 @@ class DemoProvider:
             accounts={account.name: account for account in config.accounts},
             clients={client.client_id: client for client in config.clients},
             id_token_seconds=config.id_token_seconds,
+            device_code_seconds=config.device_code_seconds,
+            device_interval_seconds=config.device_interval_seconds,
         )
         self.server = DemoServer(self.memory)
         self.app = Starlette(
@@ -140,6 +144,8 @@ class DemoProvider:
                 Route("/.well-known/openid-configuration", self._discovery),
                 Route("/jwks", self._jwks),
                 Route("/authorize", self._authorize, methods=["GET", "POST"]),
+                Route("/device_authorization", self._device_authorization, methods=["POST"]),
+                Route("/device", self._device, methods=["GET", "POST"]),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/revoke", self._revoke, methods=["POST"]),
                 Route("/userinfo", self._userinfo, methods=["GET", "POST"]),
@@ -153,6 +159,7 @@ class DemoProvider:
             {
                 "issuer": issuer,
                 "authorization_endpoint": f"{issuer}/authorize",
+                "device_authorization_endpoint": f"{issuer}/device_authorization",
                 "token_endpoint": f"{issuer}/token",
                 "jwks_uri": f"{issuer}/jwks",
                 "userinfo_endpoint": f"{issuer}/userinfo",
@@ -201,6 +208,32 @@ class DemoProvider:
         nonce = secrets.token_urlsafe(16)
         text = f"{error.error}: {error.description or 'the request cannot be used'}"
         return _page(demo_page.message("This login can't go on", text, nonce=nonce), 400, nonce)
+
+    async def _device_authorization(self, request: Request) -> Response:
+        asked = await _form_request(request)
+        answer: Response = self.server.create_endpoint_response("device_authorization", asked)
+        return answer
+
+    async def _device(self, request: Request) -> Response:
+        asked = await _form_request(request)
+        nonce = secrets.token_urlsafe(16)
+        code = asked.form.get("user_code", "")
+        device = demo_device.find_device(self.memory, code)
+        if device is None or not device.is_open:
+            page = demo_page.enter_code(wrong=bool(code), nonce=nonce)
+            return _page(page, 400 if code else 200, nonce)
+        chosen = asked.form.get("account")
+        if request.method == "GET" or chosen is None:
+            accounts = list(self.memory.accounts.values())
+            page = demo_page.choose_for_device(
+                device.user_code, accounts, device.client_id, nonce=nonce
+            )
+            return _page(page, 200, nonce)
+        account = self.memory.accounts.get(chosen)
+        demo_device.decide(device, account)
+        title = f"You are {account.name}" if account else "Cancelled"
+        text = "Your command line goes on by itself: you can close this page."
+        return _page(demo_page.message(title, text, nonce=nonce), 200, nonce)
 
     async def _token(self, request: Request) -> Response:
         answer: Response = self.server.create_token_response(await _form_request(request))

@@ -23,6 +23,7 @@ class ProviderMetadata:
     Attributes:
         end_session_endpoint: RP-initiated logout, or "" where the provider has none.
         revocation_endpoint: RFC 7009, or "" where the provider has none.
+        device_authorization_endpoint: RFC 8628, or "" where the provider has none.
         sends_issuer: Whether authorization responses carry `iss` (RFC 9207, section 3).
     """
 
@@ -33,6 +34,7 @@ class ProviderMetadata:
     token_auth_methods: tuple[str, ...]
     end_session_endpoint: str
     revocation_endpoint: str
+    device_authorization_endpoint: str
     sends_issuer: bool
 
 
@@ -130,5 +132,6 @@ def _read_metadata(issuer: str, document: dict[str, Any]) -> ProviderMetadata:
         token_auth_methods=tuple(str(method) for method in methods),
         end_session_endpoint=endpoint("end_session_endpoint", required=False),
         revocation_endpoint=endpoint("revocation_endpoint", required=False),
+        device_authorization_endpoint=endpoint("device_authorization_endpoint", required=False),
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )

@@ -57,12 +57,12 @@ class Tokens:
 
 
 class RelyingParty:
-    """One confidential client at one provider.
+    """One client at one provider.
 
     Args:
         issuer: Issuer identifier, exactly as the provider states it.
         client_id: As registered.
-        client_secret: As registered.
+        client_secret: As registered; "" for a public client (`jupyter_zt.identity.DeviceClient`).
         redirect_uri: As registered, compared byte for byte.
         scopes: Must contain ``openid``.
         http: The kept HTTP client; it must not follow redirects (httpx's default).
@@ -142,7 +142,7 @@ class RelyingParty:
             raise _bad_response("its state is not that of this login")
         self._check_issuer(metadata, answer)
         if "error" in answer:
-            raise _refused(answer["error"])
+            raise refused(answer["error"])
         if not answer.get("code"):
             raise _bad_response("it has no code")
 
@@ -216,6 +216,8 @@ class RelyingParty:
     def _endpoint(self, metadata: ProviderMetadata) -> TokenEndpoint:
         basic = "client_secret_basic"
         method = basic if basic in metadata.token_auth_methods else "client_secret_post"
+        if not self._client_secret:
+            method = "none"
         return TokenEndpoint(
             self._http,
             client_id=self._client_id,
@@ -238,7 +240,7 @@ class RelyingParty:
         try:
             return await request
         except OAuth2Error as error:
-            raise _refused(str(error.error)) from error
+            raise refused(str(error.error)) from error
         except (httpx.HTTPError, ValueError) as error:
             raise unreachable(self.issuer, type(error).__name__) from error
 
@@ -304,7 +306,8 @@ def _bad_response(detail: str) -> AuthenticationError:
     )
 
 
-def _refused(error: str) -> AuthenticationError:
+def refused(error: str) -> AuthenticationError:
+    """The error for a provider that says no."""
     # The text after `error` came through the browser: only a plain code is repeated.
     code = error if error.isascii() and error.replace("_", "").isalnum() else "unnamed error"
     return AuthenticationError(

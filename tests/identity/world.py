@@ -31,6 +31,7 @@ from jupyter_zt.identity.demo_provider import DemoProvider
 
 CLIENT_ID = "jupyter-zt"
 CLIENT_SECRET = "a secret of the tests"
+CLI_CLIENT_ID = "jupyter-zt-cli"
 ROLES = {
     "analyst": ["analysts"],
     "reviewer": ["reviewers"],
@@ -76,8 +77,9 @@ def demo_provider(
 ) -> Iterator[DemoProvider]:
     listening = free_socket()
     client = DemoClient(CLIENT_ID, CLIENT_SECRET, (redirect_uri,), (after_logout,))
+    clients = (client, DemoClient(CLI_CLIENT_ID))
     config = DemoConfig(
-        "127.0.0.1", listening.getsockname()[1], state_dir, clients=(client,), **settings
+        "127.0.0.1", listening.getsockname()[1], state_dir, clients=clients, **settings
     )
     provider = DemoProvider(config)
     with serving(provider.app, listening):
@@ -176,6 +178,23 @@ def choose_at_node(browser: Browser, url: str, account: str, *, stop: str) -> st
         if page.is_redirect:
             return str(page.headers["location"])
         page = browser.submit(page, {"login": account, "password": "any"}, stop=stop)
+    raise AssertionError(page.text)
+
+
+def decide_device(browser: Browser, url: str, account: str) -> httpx.Response:
+    """At the demo provider's page for a device's code: an account, or "" to cancel."""
+    page = browser.get(url)
+    assert page.status_code == 200, page.text
+    return browser.submit(page, {"account": account})
+
+
+def decide_device_at_node(browser: Browser, url: str, account: str) -> httpx.Response:
+    """At npm oidc-provider: confirm the code, log in, consent."""
+    page = browser.get(url)
+    for _ in range(6):
+        if "<form" not in page.text or "success" in page.text.lower():
+            return page
+        page = browser.submit(page, {"login": account, "password": "any", "confirm": "yes"})
     raise AssertionError(page.text)
 
 
