@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class Demo:
     def records(self, session: str) -> list[dict[str, Any]]:
         """A session's records, read from the gateway's database."""
         database = self.directory / "gateway/state/gateway.db"
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             rows = connection.execute(
                 "SELECT data FROM log_leaves WHERE session LIKE ? ORDER BY seq", (f"{session}%",)
             ).fetchall()
@@ -162,9 +162,7 @@ class Person:
     def save_notebook(self, name: str) -> dict[str, Any]:
         """Saves the open notebook, and gives what stands in the file."""
         with self.page.expect_response(
-            lambda answer: (
-                answer.request.method == "PUT" and f"/api/contents/{name}" in answer.url
-            )
+            lambda answer: answer.request.method == "PUT" and f"/api/contents/{name}" in answer.url
         ):
             self.menu("File", "Save Notebook")
         saved: dict[str, Any] = json.loads((self.demo.directory / "work" / name).read_text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +12,7 @@ from jupyter_client import KernelManager
 from traitlets.config import Config
 
 from jupyter_zt.extension.sandbox import SandboxState, set_session_opener
+from tests.fixtures_gateway import Session
 
 READY_SECONDS = 60
 CELL_SECONDS = 60
@@ -146,3 +149,12 @@ class RunningKernel:
         """Of the outermost process."""
         provisioner: Any = self.manager.provisioner
         return int(provisioner.pid)
+
+
+@contextmanager
+def kernel_of(session: Session, work: Path) -> Iterator[RunningKernel]:
+    """A sandboxed kernel on the socket of a real gateway's session."""
+    with TestBroker(Path(session.socket).parent):
+        kernel = RunningKernel(work)
+        yield kernel
+        kernel.stop()

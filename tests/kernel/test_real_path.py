@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures_gateway import Gateway, Session
-from tests.kernel.running_kernel import RunningKernel, TestBroker
+from tests.kernel.running_kernel import RunningKernel, kernel_of
 from zt_kernel.react_loop import TABLES_QUERY
 
 HELD = "application/vnd.zt.held+json"
@@ -21,14 +20,6 @@ RESULT = "application/vnd.zt.result+json"
 @pytest.fixture
 def session(gateway: Gateway) -> Session:
     return gateway.open()
-
-
-@contextmanager
-def kernel_of(session: Session, work: Path) -> Iterator[RunningKernel]:
-    with TestBroker(Path(session.socket).parent):
-        kernel = RunningKernel(work)
-        yield kernel
-        kernel.stop()
 
 
 @pytest.fixture
