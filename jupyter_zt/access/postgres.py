@@ -289,9 +289,10 @@ class PostgresAccess:
             settings,
         )
         statements += [f"{grant} TO {quote_identifier(lease.role)}" for grant in grants]
+        # Known before it is made: whoever stops waiting in between, its session's end drops it.
+        self._leases[lease.role] = lease
         # One round trip is one transaction. Losing it in a crash of the target loses nothing.
         await connection.execute("; ".join(["SET LOCAL synchronous_commit = off", *statements]))
-        self._leases[lease.role] = lease
         return lease
 
     async def _sequences(self, connection: AdminConnection, relation: str) -> list[str]:

@@ -16,7 +16,7 @@ from jupyter_zt.model import quote_identifier
 
 _HOLDERS = """
 SELECT rolname FROM pg_catalog.pg_roles
-WHERE NOT rolsuper AND rolname !~ '^(pg|zt)_' ORDER BY rolname
+WHERE NOT rolsuper AND rolname !~ '^(pg_|zt_(owner|reader|writer|r|w)_[0-9a-f]{8})' ORDER BY rolname
 """
 _IN_REACH = """
 SELECT n.nspname AS schema, c.relname AS name,
@@ -97,10 +97,10 @@ async def _take(
 ) -> list[str]:
     holders = [row["rolname"] for row in await connection.fetch(_HOLDERS)]
     revoke = f"REVOKE {right} ON {place} FROM PUBLIC"
-    keep = ", ".join(quote_identifier(name) for name in holders)
+    keep = [f"GRANT {right} ON {place} TO {quote_identifier(name)}" for name in holders]
     try:
         async with connection.transaction():
-            await connection.execute(f"GRANT {right} ON {place} TO {keep}; {revoke}")
+            await connection.execute("; ".join([*keep, revoke]))
     except asyncpg.InsufficientPrivilegeError:
         pass
     if await connection.fetchval(check, names.reader, target):

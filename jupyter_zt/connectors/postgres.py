@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from jupyter_zt.connectors.limits import Limits
+from jupyter_zt.connectors.postgres_driver import PostgresDriver
 from jupyter_zt.connectors.postgres_parameters import Parameter
 from jupyter_zt.connectors.postgres_sessions import LeaseSessions
 from jupyter_zt.connectors.postgres_statement import read_statement, write_statement
@@ -41,6 +42,7 @@ class PostgresTarget:
         self.name = name
         self._endpoint = endpoint
         self._clock = clock
+        self._driver = PostgresDriver()
         self._sessions: dict[str, tuple[Lease, LeaseSessions]] = {}
         self._streams: dict[PostgresStream, Lease] = {}
         self._workers = ThreadPoolExecutor(WORKERS, "zt-postgres")
@@ -104,12 +106,14 @@ class PostgresTarget:
     async def close(self) -> None:
         """Stops everything."""
         await self._stop(lambda _: True)
+        self._driver.close()
         self._workers.shutdown(wait=False)
         self._cancellers.shutdown(wait=False)
 
     def _sessions_of(self, lease: Lease) -> LeaseSessions:
         if lease.role not in self._sessions:
-            self._sessions[lease.role] = (lease, LeaseSessions(self._endpoint, lease))
+            sessions = LeaseSessions(self._driver, self._endpoint, lease)
+            self._sessions[lease.role] = (lease, sessions)
         return self._sessions[lease.role][1]
 
     async def _stop(self, concerns: Callable[[Lease], bool]) -> None:

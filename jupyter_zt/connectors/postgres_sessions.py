@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import adbc_driver_manager
-import adbc_driver_postgresql
-from adbc_driver_manager import AdbcConnection, AdbcDatabase
+from adbc_driver_manager import AdbcConnection
 
+from jupyter_zt.connectors.postgres_driver import PostgresDriver
 from jupyter_zt.connectors.postgres_errors import unreachable
 from jupyter_zt.errors import TargetError
 from jupyter_zt.model import Lease, PostgresEndpoint
@@ -33,7 +33,8 @@ _KEEPALIVE = {
 class LeaseSessions:
     """The kept connections of one lease."""
 
-    def __init__(self, endpoint: PostgresEndpoint, lease: Lease) -> None:
+    def __init__(self, driver: PostgresDriver, endpoint: PostgresEndpoint, lease: Lease) -> None:
+        self._driver = driver
         self._lease = lease
         self._uri = _conninfo(
             {
@@ -50,9 +51,7 @@ class LeaseSessions:
         )
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(CONNECTIONS)
-        self._database: AdbcDatabase | None = None
         self._idle: list[AdbcConnection] = []
-        self._taken = 0
         self._closed = False
 
     def take(self, *, fresh: bool = False) -> tuple[AdbcConnection, bool]:
@@ -71,7 +70,6 @@ class LeaseSessions:
                 hint="Wait for one to end, or stop it.",
             )
         with self._lock:
-            self._taken += 1
             closed = self._closed
             if not closed and self._idle and not fresh:
                 return self._idle.pop(), True
@@ -81,7 +79,7 @@ class LeaseSessions:
                 "The lease was given back.", code="lease_refused", hint="Run it again."
             )
         try:
-            return AdbcConnection(self._opened()), False
+            return self._driver.connect(self._uri), False
         except adbc_driver_manager.Error as error:
             self.discard(None)
             raise unreachable(error, self._lease.connection) from None
@@ -91,7 +89,6 @@ class LeaseSessions:
         with self._lock:
             kept = not self._closed
             if kept:
-                self._taken -= 1
                 self._idle.append(connection)
         if kept:
             self._room.release()
@@ -101,33 +98,16 @@ class LeaseSessions:
     def discard(self, connection: AdbcConnection | None) -> None:
         """Ends a connection that is broken, or whose state is not known."""
         if connection is not None:
-            connection.close()
-        with self._lock:
-            self._taken -= 1
-            database = self._database if self._closed and not self._taken else None
+            self._driver.disconnect(connection)
         self._room.release()
-        if database is not None:
-            database.close()
 
     def close(self) -> None:
         """Ends the idle connections now, and the others when they are given back."""
         with self._lock:
-            if self._closed:
-                return
             self._closed = True
             idle, self._idle = self._idle, []
-            database = None if self._taken else self._database
         for connection in idle:
-            connection.close()
-        if database is not None:
-            database.close()
-
-    def _opened(self) -> AdbcDatabase:
-        """Opening reads the target's types once, over a connection of its own."""
-        with self._lock:
-            if self._database is None:
-                self._database = adbc_driver_postgresql.connect(self._uri)
-            return self._database
+            self._driver.disconnect(connection)
 
 
 def transaction_status(connection: AdbcConnection) -> str:

@@ -307,8 +307,7 @@ class Work:
         if keep and _reset(connection):
             self.sessions.give(connection)
             return
-        with contextlib.suppress(adbc_driver_manager.Error):
-            self.sessions.discard(connection)
+        self.sessions.discard(connection)
 
 
 def _before_sending(error: BaseException) -> bool:

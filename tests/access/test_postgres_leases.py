@@ -335,6 +335,21 @@ async def test_a_dropped_and_a_remade_table_are_followed_by_the_next_lease(
         await any_access.synchronise()
 
 
+async def test_a_superuser_as_admin_works_too(any_postgres: PostgresServer) -> None:
+    superuser = await asyncpg.connect(any_postgres.superuser_dsn)
+    access = make_access(
+        any_postgres, user="postgres", password=lambda: "superuser of the tests", workspace="super"
+    )
+    lease = await access.lease_read("s_1", 60)
+    connection = await connect_as(any_postgres, lease)
+    assert not await allowed(connection, "SELECT * FROM shop.customers")
+    assert await allowed(connection, "SELECT * FROM customers")
+    await connection.close()
+    await access.close()
+    await superuser.execute("GRANT TEMPORARY ON DATABASE shop TO PUBLIC")
+    await superuser.close()
+
+
 async def test_an_unreachable_target_says_so_and_is_used_again_once_it_is_back(
     postgres: PostgresServer,
 ) -> None:

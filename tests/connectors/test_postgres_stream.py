@@ -16,7 +16,7 @@ from jupyter_zt.access import PostgresAccess
 from jupyter_zt.connectors import Limits, PostgresStream, PostgresTarget
 from jupyter_zt.connectors.postgres_statement import Statement
 from jupyter_zt.errors import InvalidInputError, TargetError, ZTError
-from jupyter_zt.model import Facts, Lease, PostgresEndpoint, Verb
+from jupyter_zt.model import Facts, Lease, LeaseKind, PostgresEndpoint, Verb
 from tests.fixtures_postgres import PostgresServer
 
 COMMENT = "jupyter-zt session=s_1 action=a_7"
@@ -381,6 +381,17 @@ async def test_twenty_statements_of_one_lease_at_once_all_come_back(
     assert all(table.num_rows == 6000 for table, _ in results)
 
 
+async def test_leases_that_connect_at_once_each_log_in_as_themselves(
+    target: PostgresTarget, access: PostgresAccess
+) -> None:
+    leases = [await access.lease_read(f"s_{n}", 60) for n in range(12)]
+    results = await asyncio.gather(
+        *(read(target, lease, "SELECT session_user::text") for lease in leases for _ in range(3))
+    )
+    users = [table.column(0)[0].as_py() for table, _ in results]
+    assert users == [lease.role for lease in leases for _ in range(3)]
+
+
 # Refusals and errors
 
 
@@ -432,10 +443,10 @@ async def test_each_mistake_has_its_code_and_leaves_the_connection_usable(
     assert (await read(target, lease, "SELECT 1"))[1].rows == 1
 
 
-@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("kind", list(LeaseKind))
 @pytest.mark.parametrize("parameters", [(), (1,)])
 async def test_the_target_itself_takes_one_statement_only(
-    target: PostgresTarget, access: PostgresAccess, write: bool, parameters: tuple[int, ...]
+    target: PostgresTarget, access: PostgresAccess, kind: LeaseKind, parameters: tuple[int, ...]
 ) -> None:
     """The second lock: whatever the lexer says, the protocol used takes one statement."""
     facts = Facts(
@@ -444,6 +455,7 @@ async def test_the_target_itself_takes_one_statement_only(
         columns_written=frozenset({"total"}),
         columns_read=frozenset({"id"}),
     )
+    write = kind is LeaseKind.WRITE
     lease = await (access.lease_write("s_1", facts, 60) if write else access.lease_read("s_1", 60))
     one = "UPDATE orders SET total = 5 WHERE id = 1" if write else "SELECT 1"
     body = f"{one} ; {one}".replace("1", "$1" if parameters else "1")
