@@ -6,6 +6,7 @@ It answers the server's three questions: who is this (`person`), whose kernel wi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -36,6 +37,9 @@ class People(Protocol):
 
     async def id_token(self, human_key: str) -> str:
         """A fresh ID token of a person. Raises `AuthenticationError` without a valid login."""
+
+    def watch_logins(self, listener: Callable[[str], None]) -> None:
+        """Tell it whose login (`Human.key`) has started or ended, each time."""
 
     def owner(self, kernel_id: str) -> str | None:
         """`Human.key` of a kernel's owner; None for a kernel that nobody claimed."""
@@ -77,6 +81,7 @@ class Broker:
         self._people = people
         self._root = root
         self._sessions = KernelSessions(gateway, people.id_token, recordings, log)
+        people.watch_logins(self._sessions.login_changed)
 
     # ------------------------------------------------------------------ people
 

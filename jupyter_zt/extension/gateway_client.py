@@ -152,6 +152,10 @@ class GatewayClient:
         renewed = await self._json("POST", f"/v1/sessions/{session.id}/renew", headers)
         return datetime.fromisoformat(renewed["expires_at"])
 
+    async def suspend(self, session: OpenedSession) -> None:
+        """The session's person is not logged in any more: it does nothing until it is renewed."""
+        await self._request("POST", f"/v1/sessions/{session.id}/suspend", self._attesting(session))
+
     async def post_cell(self, session: OpenedSession, cell: Mapping[str, object]) -> str:
         """Record a cell; its leaf in the log."""
         path = f"/v1/sessions/{session.id}/cells"

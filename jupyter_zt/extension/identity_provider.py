@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,10 @@ class ZTIdentityProvider(IdentityProvider):
     async def id_token(self, human_key: str) -> str:
         """A fresh ID token of a person. Raises as `Logins.id_token`."""
         return await self.logins.id_token(human_key)
+
+    def watch_logins(self, listener: Callable[[str], None]) -> None:
+        """Tell it whose login has started or ended, each time."""
+        self.logins.watch(listener)
 
     def owner(self, kernel_id: str) -> str | None:
         """`Human.key` of a kernel's owner."""

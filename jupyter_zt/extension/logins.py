@@ -7,7 +7,7 @@ Rules:
    name and groups again.
 3. A renewal that the provider refuses ends the login at once; a provider that can't be reached ends
    it when the ID token expires.
-4. The end of a login closes its web sockets.
+4. The end of a login closes its web sockets, and is told to whoever watches.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Login:
         roles: Role -> groups.
         ends_at: When it ends whatever the provider says; seconds since 1970.
         now: Wall clock, seconds since 1970.
+        told: Called once, when it has ended.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Login:
         roles: Mapping[str, Sequence[str]],
         ends_at: float,
         now: Callable[[], float] = time.time,
+        told: Callable[[Login], None] | None = None,
     ) -> None:
         self._renew = renew
         self._roles = roles
         self._ends_at = ends_at
         self._now = now
+        self._told = told
         self._renewal: asyncio.Task[None] | None = None
         self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
         self.tokens = tokens
@@ -104,9 +107,13 @@ class Login:
 
     def end(self) -> None:
         """Log out here: from now on nothing is done in this person's name."""
+        if self.ended:
+            return
         self.ended = True
         for socket in list(self._sockets):
             socket.close(_CLOSED_BY_LOGOUT, "login_expired")
+        if self._told is not None:
+            self._told(self)
 
     async def _renew_once(self) -> None:
         now = self._now()
@@ -159,6 +166,11 @@ class Logins:
         self._randomness = randomness
         self._logins: dict[bytes, Login] = {}
         self._watching: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[str], None]] = []
+
+    def watch(self, listener: Callable[[str], None]) -> None:
+        """Tell it whose login (`Human.key`) has started or ended, each time."""
+        self._listeners.append(listener)
 
     def start(self, tokens: Tokens) -> tuple[str, Login]:
         """A new login, and the secret for its browser's cookie. Always a new one: none is fixed."""
@@ -169,9 +181,11 @@ class Logins:
             roles=self._roles,
             ends_at=self._now() + self._max_seconds,
             now=self._now,
+            told=self._tell,
         )
         digest = _digest(secret)
         self._logins[digest] = login
+        self._tell(login)
         task = asyncio.create_task(self._keep_fresh(digest, login))
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
@@ -202,6 +216,10 @@ class Logins:
             except ZTError as error:
                 problem = error
         raise problem
+
+    def _tell(self, login: Login) -> None:
+        for listener in self._listeners:
+            listener(login.human.key)
 
     async def _keep_fresh(self, digest: bytes, login: Login) -> None:
         """Renew in time, so that work in the background and roles don't lag behind the provider."""

@@ -1,23 +1,26 @@
 """One gateway session per kernel, for the person who started it, from its start to its seal.
 
-The attestation secret of a session lives here, in memory, and nowhere else. A session lives as long
-as its person is logged in: it is renewed with a fresh ID token before it expires, and is not once
-the person has logged out. A restart of the kernel keeps the session, its recording and its owner.
+The attestation secret of a session lives here, in memory, and nowhere else. A session acts as long
+as its person is logged in: it is renewed with a fresh ID token before it expires, suspended as soon
+as the person's last login has ended, and revived when they log in again. What the kernel does
+without the gateway meanwhile is recorded. A restart of the kernel keeps the session, its recording
+and its owner.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Final
 
 from jupyter_client.manager import KernelManager
 
-from jupyter_zt.errors import NotFoundError, UnavailableError, ZTError
+from jupyter_zt.errors import AuthenticationError, NotFoundError, UnavailableError, ZTError
 from jupyter_zt.extension.gateway_client import GatewayClient, OpenedSession
 from jupyter_zt.extension.journal import KernelJournal
 from jupyter_zt.extension.kernel_watch import KernelWatch
@@ -29,7 +32,7 @@ __all__ = ["SEAL_TIMEOUT_SECONDS", "KernelSessions"]
 
 SEAL_TIMEOUT_SECONDS: Final = 10.0
 _RENEW_MARGIN_SECONDS: Final = 60.0
-_RENEW_PAUSE_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -38,9 +41,11 @@ class _KernelSession:
 
     owner: str
     opened: OpenedSession
-    expires_at: datetime
+    renew_at: datetime
     recorder: SessionRecorder
-    renewing: asyncio.Task[None] | None = None
+    is_suspended: bool = False
+    login_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    in_step: asyncio.Task[None] | None = None
     watch: KernelWatch | None = None
 
 
@@ -91,8 +96,8 @@ class KernelSessions:
         )
         file = RecordingFile(self._recordings, notebook, opened.id)
         recorder = SessionRecorder(self._gateway, opened, file, self._log)
-        kept = _KernelSession(owner, opened, opened.expires_at, recorder)
-        kept.renewing = asyncio.create_task(self._keep_renewed(kept))
+        kept = _KernelSession(owner, opened, _renew_at(opened.expires_at), recorder)
+        kept.in_step = asyncio.create_task(self._keep_in_step(kept))
         self._kernels[kernel_id] = kept
         return opened
 
@@ -131,13 +136,19 @@ class KernelSessions:
         msg = "There is no such session."
         raise NotFoundError(msg)
 
+    def login_changed(self, owner: str) -> None:
+        """A login of this person has started or ended."""
+        for kept in self._kernels.values():
+            if kept.owner == owner:
+                kept.login_changed.set()
+
     async def end(self, kernel_id: str) -> None:
         """The kernel is gone for good: record what is left, and seal."""
         kept = self._kernels.pop(kernel_id, None)
         if kept is None:
             return
-        if kept.renewing is not None:
-            kept.renewing.cancel()
+        if kept.in_step is not None:
+            kept.in_step.cancel()
         if kept.watch is not None:
             kept.watch.close()
         sealing = asyncio.create_task(kept.recorder.seal())
@@ -156,18 +167,48 @@ class KernelSessions:
             sealing.cancel()
             self._log.error("%s is not sealed: it verifies as INCOMPLETE", recorder.file_name)
 
-    async def _keep_renewed(self, kept: _KernelSession) -> None:
-        """Renew well before the session expires, for as long as its person is logged in."""
-        is_renewed = True
+    async def _keep_in_step(self, kept: _KernelSession) -> None:
+        """The session may act while its person is logged in, and at no other time."""
+        has_failed = False
         while True:
-            left = (kept.expires_at - datetime.now(UTC)).total_seconds()
-            early = max(_RENEW_MARGIN_SECONDS, left / 2)
-            await asyncio.sleep(max(left - early, _RENEW_PAUSE_SECONDS))
+            kept.login_changed.clear()
+            pause: float | None = _RETRY_SECONDS
             try:
-                token = await self._id_token(kept.owner)
-                kept.expires_at = await self._gateway.renew(kept.opened, token)
-                is_renewed = True
+                pause = await self._step(kept)
+                has_failed = False
             except ZTError as error:
-                if is_renewed:
-                    self._log.warning("Session %s is not renewed: %s", kept.opened.id, error)
-                is_renewed = False
+                if not has_failed:
+                    self._log.warning("Session %s lags behind: %s", kept.opened.id, error)
+                has_failed = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(kept.login_changed.wait(), pause)
+
+    async def _step(self, kept: _KernelSession) -> float | None:
+        """Suspend or renew the session if it is due.
+
+        Returns:
+            Seconds until the next renewal; None while only a login changes anything.
+
+        Raises:
+            ZTError: It could not be done now.
+        """
+        try:
+            token = await self._id_token(kept.owner)
+        except AuthenticationError:
+            if not kept.is_suspended:
+                await self._gateway.suspend(kept.opened)
+                kept.is_suspended = True
+                self._log.info("Session %s is suspended: its person left", kept.opened.id)
+            return None
+        if kept.is_suspended or datetime.now(UTC) >= kept.renew_at:
+            kept.renew_at = _renew_at(await self._gateway.renew(kept.opened, token))
+            kept.is_suspended = False
+        return max(0.0, (kept.renew_at - datetime.now(UTC)).total_seconds())
+
+
+def _renew_at(expires_at: datetime) -> datetime:
+    """Well before the session expires, and not all the time."""
+    now = datetime.now(UTC)
+    left = (expires_at - now).total_seconds()
+    early = max(_RENEW_MARGIN_SECONDS, left / 2)
+    return now + timedelta(seconds=max(left - early, _RETRY_SECONDS))

@@ -268,6 +268,68 @@ async def test_a_restart_keeps_session_and_owner_and_aborts_what_ran(
     analyst.http.delete(f"/api/sessions/{session}")
 
 
+# ------------------------------------------------------------------ logging out
+
+
+async def test_after_the_logout_a_kernel_acts_no_more_until_the_person_is_back(
+    jupyter: Jupyter,
+) -> None:
+    here, there = jupyter.person("analyst2"), jupyter.person("analyst2")
+    kernel, _ = here.start_kernel("left.ipynb")
+    page = await here.page(kernel)
+    await page.run("%%sql warehouse\nselect 1 as one")
+    await page.ask(
+        "import time\n"
+        "while True:\n"
+        "    time.sleep(0.1)\n"
+        "    try:\n"
+        "        zt.sql('warehouse', 'select 1 as one')\n"
+        "    except Exception as error:\n"
+        "        print(error.code, error.hint)\n"
+        "        break"
+    )
+    await asyncio.sleep(1)
+
+    assert here.http.get("/logout").status_code == 302
+    await asyncio.sleep(1)
+    assert len(recorded(jupyter, "left")) == 1, "logged in elsewhere still"
+    assert there.http.get("/logout").status_code == 302
+
+    # Nobody looks any more; what ran was recorded all the same.
+    await until(lambda: len(recorded(jupyter, "left")) == 2)
+    [said] = recorded(jupyter, "left")[1][1]
+    assert said.startswith("login_expired Log in again in JupyterLab")
+    back = jupyter.person("analyst2")
+    page = await back.page(kernel)
+    async with asyncio.timeout(5):
+        while shown(await page.run("%%sql warehouse\nselect 2 as two"), "error"):
+            pass
+    assert back.http.delete(f"/api/kernels/{kernel}").status_code == 204
+    back.http.get("/logout")
+
+
+async def test_a_held_action_is_withdrawn_when_its_requester_logs_out(
+    jupyter: Jupyter, reviewer: Person
+) -> None:
+    requester = jupyter.person("analyst2")
+    kernel, _ = requester.start_kernel("withdrawn.ipynb")
+    page = await requester.page(kernel)
+    await page.ask("%%sql warehouse\nupdate orders set total = total where id = 20202")
+
+    def states() -> list[str]:
+        approvals = reviewer.http.get("/zt/api/approvals").json()["approvals"]
+        return [one["state"] for one in approvals if "20202" in one["command"]]
+
+    await until(lambda: states() == ["open"])
+    requester.http.get("/logout")
+    await until(lambda: states() == ["cancelled"])
+
+    back = jupyter.person("analyst2")
+    await until(lambda: recorded(jupyter, "withdrawn"))
+    assert back.http.delete(f"/api/kernels/{kernel}").status_code == 204
+    back.http.get("/logout")
+
+
 # ------------------------------------------------------------------ whose kernel it is
 
 

@@ -186,6 +186,23 @@ async def test_work_in_the_background_finds_the_person_until_the_last_logout(
         await logins.id_token("https://id.example#bob")
 
 
+async def test_who_watches_is_told_of_each_login_and_of_each_end_once(
+    provider: Provider, clock: Clock
+) -> None:
+    logins = Logins(provider.renew, ROLES, max_seconds=36000, now=clock)
+    told: list[tuple[str, int]] = []
+    logins.watch(lambda key: told.append((key, len(list(logins.of_person(key))))))
+    key = "https://id.example#ana"
+    _, login = logins.start(provider.tokens())
+    assert told == [(key, 1)]
+    provider.problem = AuthenticationError("disabled", code="login_expired")
+    clock.at += 560
+    with pytest.raises(AuthenticationError):
+        await login.fresh_id_token()
+    login.end()
+    assert told == [(key, 1), (key, 0)]
+
+
 def test_an_attempt_is_used_once_by_its_browser_within_its_time() -> None:
     at = 0.0
     attempts = Attempts(monotonic=lambda: at)
