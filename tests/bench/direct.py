@@ -78,9 +78,9 @@ def main(uri: str) -> None:
         how, query, times = json.loads(line)
         seconds = []
         frame = None
+        gc.collect()
         for _ in range(times):
-            del frame
-            gc.collect()
+            frame = None
             started = time.perf_counter()
             frame = ways[how](query)
             seconds.append(time.perf_counter() - started)

@@ -99,9 +99,9 @@ import gc, json, time, zt_kernel
 
 def measure(query, times):
     seconds, frame = [], None
+    gc.collect()
     for _ in range(times):
-        del frame
-        gc.collect()
+        frame = None
         started = time.perf_counter()
         frame = zt_kernel.sql("warehouse", query)
         seconds.append(time.perf_counter() - started)
