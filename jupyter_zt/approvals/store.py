@@ -120,10 +120,11 @@ class ApprovalStore:
             raise NotFoundError("There is no such request.", code="unknown_approval")
         return found[0]
 
-    def unfinished(self) -> list[HeldAction]:
-        """Everything open, approved or executing."""
+    def unfinished(self, connection: Connection | None = None) -> list[HeldAction]:
+        """Everything open, approved or executing; within a transaction, when one is given."""
         states = [state.value for state in (*WAITING, ApprovalState.EXECUTING)]
-        return self._select(approvals.c.state.in_(states))
+        condition = approvals.c.state.in_(states)
+        return self._select(condition) if connection is None else _read(connection, condition)
 
     def waiting(self) -> list[HeldAction]:
         """Everything open or approved: not begun, so a restart changes nothing for it."""
@@ -148,15 +149,17 @@ class ApprovalStore:
 
     def _select(self, condition: Any) -> list[HeldAction]:
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(approvals).where(condition).order_by(approvals.c.opened_at.desc())
-            ).all()
-            cast = connection.execute(
-                select(votes)
-                .where(votes.c.approval.in_([row.id for row in rows]))
-                .order_by(votes.c.at)
-            ).all()
-        return [_held(row, [vote for vote in cast if vote.approval == row.id]) for row in rows]
+            return _read(connection, condition)
+
+
+def _read(connection: Connection, condition: Any) -> list[HeldAction]:
+    rows = connection.execute(
+        select(approvals).where(condition).order_by(approvals.c.opened_at.desc())
+    ).all()
+    cast = connection.execute(
+        select(votes).where(votes.c.approval.in_([row.id for row in rows])).order_by(votes.c.at)
+    ).all()
+    return [_held(row, [vote for vote in cast if vote.approval == row.id]) for row in rows]
 
 
 def _held(row: Row[Any], cast: Sequence[Row[Any]]) -> HeldAction:

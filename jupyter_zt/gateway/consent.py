@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from jupyter_zt import approvals
 from jupyter_zt.approvals import ApprovalStore, HeldAction
+from jupyter_zt.errors import ConflictError
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.records import Records
 from jupyter_zt.model import Approval, ApprovalState, Human, RecordDraft, RecordKind
+
+logger = logging.getLogger(__name__)
 
 
 class Consent:
@@ -113,8 +119,24 @@ class Consent:
         """After a start: what was executing has an unknown outcome; what waits still waits."""
         for held in self._store.unfinished():
             after = approvals.restore(held.approval)
-            if after is not held.approval:
+            if after is held.approval:
+                continue
+            try:
                 await self._write([_closed_draft(after, {})], held.approval, after)
+            except ConflictError as error:
+                # One odd row must not keep the gateway from starting; it can't be executed.
+                logger.error("approval %s is left as it is: %s", after.id, error)  # noqa: TRY400
+
+    def seal(self, connection: Connection, session: str) -> None:
+        """Closes what a session leaves behind, in the transaction of its `seal` record.
+
+        That transaction also gives each action without an outcome its ``unknown_outcome``.
+        """
+        now = self._clock()
+        for held in self._store.unfinished(connection):
+            if held.approval.session == session:
+                after = approvals.cancel(approvals.restore(held.approval))
+                self._store.change(connection, held.approval, after, now)
 
     async def _write(self, drafts: list[RecordDraft], before: Approval, after: Approval) -> None:
         now = self._clock()

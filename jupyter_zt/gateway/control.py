@@ -216,7 +216,7 @@ class Control:
     ) -> Response:
         """The kernel, or the command line, is gone: the session ends, its recording is sealed."""
         session = await self._steered(session_id, zt_attestation, authorization)
-        if session.state == "open":
+        if self._rooms.sessions.unsealed(session):
             await self._rooms.end_session(session, int(body.cells_seen))
         return await self._built(session_id)
 

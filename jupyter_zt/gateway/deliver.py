@@ -7,12 +7,14 @@ import json
 import time
 from dataclasses import dataclass
 
+from jupyter_zt.errors import LogUnavailableError
 from jupyter_zt.gateway.answers import Answer
 from jupyter_zt.gateway.body import ArrowBody
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.gateway.targets import Target
+from jupyter_zt.gateway.unbroken import conclusive
 from jupyter_zt.model import Action, Approval, Facts, Lease, Record, RecordDraft, RecordKind
 
 RELEASE_BYTES = 1024 * 1024
@@ -87,7 +89,7 @@ async def deliver(
         },
         bodies={"result": preview} if preview else {},
     )
-    record = await rooms.close_execution(draft, executing, outcome_known=True)
+    record = await _recorded(rooms, draft, executing)
     stream.arrow(withheld)
     return Delivered(record, answer.rows, size_bytes, answer.command_tag, truncated, None)
 
@@ -113,6 +115,17 @@ async def _send_batches(body: ArrowBody, answer: Answer, stream: AnswerStream) -
     return withheld
 
 
+async def _recorded(rooms: Rooms, draft: RecordDraft, executing: Approval | None) -> Record:
+    """Records what was done. It is done: a cancel comes too late."""
+    try:
+        return await conclusive(rooms.close_execution(draft, executing, outcome_known=True))
+    except LogUnavailableError as error:
+        raise LogUnavailableError(
+            f"This was done, but its result can't be recorded, so it is not shown. {error.message}",
+            hint="Look at what it did before you run it again.",
+        ) from error
+
+
 async def _record_model_call(
     rooms: Rooms,
     session: LiveSession,
@@ -136,5 +149,5 @@ async def _record_model_call(
         },
         bodies={"prompt": action.command.encode("utf-8", "replace"), "answer": encoded},
     )
-    record = await rooms.close_execution(draft, executing, outcome_known=True)
+    record = await _recorded(rooms, draft, executing)
     return Delivered(record, 0, len(encoded), "", None, body)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from jupyter_zt.errors import ZTError
 from jupyter_zt.gateway.records import Records
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.targets import Target
+from jupyter_zt.gateway.unbroken import conclusive
 from jupyter_zt.model import Facts, Lease, LeaseKind, RecordDraft, RecordKind
 
 READ_TTL_SECONDS = 3600
 WRITE_TTL_SECONDS = 300
 REPLACE_BEFORE = timedelta(seconds=300)
 """A read lease that ends sooner than this is replaced before its next use."""
+
+logger = logging.getLogger(__name__)
 
 
 class Leases:
@@ -34,22 +39,41 @@ class Leases:
             return None
         if facts.writes:
             lease = await leasing.lease_write(session.id, facts, WRITE_TTL_SECONDS)
-            await self._record(lease)
-            return lease
+            return await self._recorded(lease, target)
         # One session may run several cells at once (threads, tabs): they share one lease.
         async with session.lease_lock:
             known = session.leases.get(target.name)
             if known is not None and known.expires_at - self._clock() > REPLACE_BEFORE:
                 return known
             lease = await leasing.lease_read(session.id, READ_TTL_SECONDS)
-            await self._record(lease)
-            session.leases[target.name] = lease
+            session.leases[target.name] = await self._recorded(lease, target)
             return lease
 
     async def give_back(self, target: Target, lease: Lease | None) -> None:
-        """A write's lease ends with the write; a read's with its session."""
-        if lease is not None and lease.kind is LeaseKind.WRITE and target.leasing is not None:
+        """A write's lease ends with the write; a read's with its session.
+
+        Where the target can't be reached, the lease is dropped with its session, or expires: what
+        the write came to is known all the same.
+        """
+        if lease is not None and lease.kind is LeaseKind.WRITE:
+            await self._drop(lease, target)
+
+    async def _drop(self, lease: Lease, target: Target) -> None:
+        if target.leasing is None:
+            return
+        try:
             await target.leasing.drop(lease)
+        except ZTError as error:
+            logger.warning("lease %s on %s not dropped: %s", lease.role, target.name, error)
+
+    async def _recorded(self, lease: Lease, target: Target) -> Lease:
+        """The lease, once it is recorded; one that can't be is dropped."""
+        try:
+            await self._record(lease)
+        except BaseException:
+            await conclusive(self._drop(lease, target))
+            raise
+        return lease
 
     async def _record(self, lease: Lease) -> None:
         await self._records.append(

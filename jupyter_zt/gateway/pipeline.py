@@ -8,16 +8,19 @@ stopped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from jupyter_zt.approvals import HeldAction, approval_digest, open_approval
 from jupyter_zt.errors import (
+    ConfigError,
     ConflictError,
+    InvalidInputError,
+    LogUnavailableError,
     NotFoundError,
     PermissionDeniedError,
     TargetError,
@@ -28,6 +31,7 @@ from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.gateway.targets import Target, unknown_connection
+from jupyter_zt.gateway.unbroken import conclusive, unbroken
 from jupyter_zt.gateway.wire import ActionRequest
 from jupyter_zt.model import (
     Action,
@@ -43,6 +47,9 @@ from jupyter_zt.model import (
 )
 
 CHECK_EXPIRY_SECONDS = 30
+
+_NOTHING_CHANGED = (TargetError, InvalidInputError, PermissionDeniedError, ConfigError)
+"""Errors that come before a write is committed, or that say themselves that it may have been."""
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +107,11 @@ async def run(
         drafts.append(
             RecordDraft(RecordKind.EXECUTE_START, session.id, fields={"action": action.id})
         )
-    records = await rooms.records.append(
-        drafts,
-        also=(lambda connection, _: rooms.approvals.add(connection, held)) if held else None,
+    records = await unbroken(
+        rooms.records.append(
+            drafts,
+            also=(lambda connection, _: rooms.approvals.add(connection, held)) if held else None,
+        )
     )
     session.cell_actions.setdefault(action.cell, []).append(str(records[0].seq))
     stream.event("accepted", action=action.id, record=str(records[0].leaf))
@@ -121,15 +130,22 @@ async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: Ans
 
     Raises:
         NotFoundError: This session holds no such action.
-        ConflictError: It is over.
+        ConflictError: It is over, or somebody waits for it already.
     """
     session.check_alive(rooms.clock())
+    if any(task.get_name() == action_id for task in session.running):
+        raise ConflictError(
+            "This action is under way.",
+            code="action_under_way",
+            hint="Its answer goes to who asked first.",
+        )
     held = rooms.approvals.for_action(action_id)
     if held.approval.session != session.id:
         raise NotFoundError("This session holds no such action.", code="unknown_action")
     if held.approval.state not in {ApprovalState.OPEN, ApprovalState.APPROVED}:
         msg = f"This action is over: {held.approval.state.value}."
         raise ConflictError(msg, code="action_over", hint="Run the cell again to ask again.")
+    # From here to the name nothing is awaited: of two at once, the second finds the first.
     _name_task(action_id)
     target = rooms.targets.get(held.action.connection)
     if target is None:
@@ -171,18 +187,18 @@ async def _carry_out(
         # The requester is gone, or pressed stop. When the gateway itself stops, what is held
         # stays held; what was executing is found by the recovery at the next start.
         if not rooms.stopping:
-            await asyncio.shield(_abandon(rooms, session, action, held, executing))
+            await conclusive(_abandon(rooms, session, action, held, executing))
         raise
     except ZTError as error:
-        await _fail(rooms, session, understood, error, executing, stream)
+        await conclusive(_fail(rooms, session, understood, error, held, executing, stream))
         return
     except Exception:
         logger.exception("action %s failed inside the gateway", action.id)
         failure = ZTError("The gateway failed.", hint="Its log has the details.")
-        await _fail(rooms, session, understood, failure, executing, stream)
+        await conclusive(_fail(rooms, session, understood, failure, held, executing, stream))
         return
     finally:
-        await asyncio.shield(rooms.leases.give_back(target, lease))
+        await conclusive(rooms.leases.give_back(target, lease))
     # (10) Tell the requester what this was.
     _complete(
         stream, understood, delivered, held and rooms.approvals.get(held.approval.id), started
@@ -214,7 +230,8 @@ async def _consent(
         revision = rooms.changes.revision
         left = (approval.expires_at - rooms.clock()).total_seconds()
         if left <= 0:
-            await rooms.consent.expire(held)
+            with contextlib.suppress(ConflictError):  # a vote came just before
+                await unbroken(rooms.consent.expire(held))
         else:
             await rooms.changes.wait(revision, min(left, CHECK_EXPIRY_SECONDS))
         held = rooms.approvals.get(approval.id)
@@ -231,9 +248,11 @@ async def _consent(
         digest = _digest(
             session, understood.target, understood.facts, decision, held.action, held.nonce
         )
-        executing = await _uninterrupted(rooms.consent.begin(held, digest))
+        executing = await unbroken(rooms.consent.begin(held, digest))
+    except LogUnavailableError:
+        raise
     except ZTError as error:
-        await rooms.consent.void(held, error.code)
+        await unbroken(rooms.consent.void(rooms.approvals.get(approval.id), error.code))
         stream.event(
             "error",
             status="denied",
@@ -270,16 +289,6 @@ def _name_task(action_id: str) -> None:
     task = asyncio.current_task()
     if task is not None:
         task.set_name(action_id)
-
-
-async def _uninterrupted(step: Coroutine[None, None, Approval]) -> Approval:
-    """Awaits a step that must not be cut in the middle, even when the requester goes away."""
-    task = asyncio.ensure_future(step)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 def _hold(rooms: Rooms, session: LiveSession, understood: _Understood) -> HeldAction:
@@ -410,9 +419,11 @@ async def _abandon(
             await rooms.consent.cancel(held, "requester_gone")
             return
         executing = held.approval
+    # Whether a write that was cut off had been committed, only the target knows.
+    kind = RecordKind.ERROR if executing is None else RecordKind.UNKNOWN_OUTCOME
     await rooms.close_execution(
         RecordDraft(
-            RecordKind.ERROR,
+            kind,
             session.id,
             fields={"action": action.id, "status": "cancelled", "code": "cancelled"},
         ),
@@ -426,11 +437,44 @@ async def _fail(
     session: LiveSession,
     understood: _Understood,
     error: ZTError,
+    held: HeldAction | None,
     executing: Approval | None,
     stream: AnswerStream,
 ) -> None:
     """The target refused or failed, or a part of the gateway did: recorded, then told."""
-    unknown = isinstance(error, TargetError) and error.outcome_unknown
+    try:
+        record = await _record_failure(rooms, session, understood, error, held, executing)
+    except ZTError as unrecorded:
+        # The action stays open in the log: the seal, or the next start, says so.
+        logger.error("the end of %s is not recorded: %s", understood.action.id, unrecorded)  # noqa: TRY400
+        record = None
+    stream.event(
+        "error",
+        status="limit" if error.code.startswith("over_") else "failed",
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        who=f"The owner of connection {understood.action.connection}",
+        record=str(record.leaf) if record else "",
+        position=getattr(error, "position", 0),
+    )
+
+
+async def _record_failure(
+    rooms: Rooms,
+    session: LiveSession,
+    understood: _Understood,
+    error: ZTError,
+    held: HeldAction | None,
+    executing: Approval | None,
+) -> Record | None:
+    if held is not None and executing is None:
+        # It failed while it waited: nobody is to consent to it any more.
+        await rooms.consent.cancel(rooms.approvals.get(held.approval.id), error.code)
+        return None
+    unknown = getattr(error, "outcome_unknown", False) or (
+        executing is not None and not isinstance(error, _NOTHING_CHANGED)
+    )
     draft = RecordDraft(
         RecordKind.UNKNOWN_OUTCOME if unknown else RecordKind.ERROR,
         session.id,
@@ -441,17 +485,7 @@ async def _fail(
             "sqlstate": getattr(error, "sqlstate", ""),
         },
     )
-    record = await rooms.close_execution(draft, executing, outcome_known=not unknown)
-    stream.event(
-        "error",
-        status="limit" if error.code.startswith("over_") else "failed",
-        code=error.code,
-        message=error.message,
-        hint=error.hint,
-        who=f"The owner of connection {understood.action.connection}",
-        record=str(record.leaf),
-        position=getattr(error, "position", 0),
-    )
+    return await rooms.close_execution(draft, executing, outcome_known=not unknown)
 
 
 def _complete(

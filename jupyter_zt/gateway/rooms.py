@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp
 
 from jupyter_zt.approvals import ApprovalStore
-from jupyter_zt.errors import ZTError
+from jupyter_zt.errors import ConflictError, ZTError
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
@@ -140,8 +141,16 @@ class Rooms:
         await self._stop_actions(session, "session_over")
         if session.socket is not None:
             await session.socket.close(remove=True)
-        await seal(self.log, session.id, cells_seen, also=self.sessions.mark_sealed)
-        self.sessions.forget(session)
+
+        def closed(connection: Connection, session_id: str) -> None:
+            self.consent.seal(connection, session_id)
+            self.sessions.mark_sealed(connection, session_id)
+
+        async with session.sealing:
+            if self.sessions.unsealed(session):
+                await seal(self.log, session.id, cells_seen, also=closed)
+                self.sessions.forget(session)
+        self.changes.notify()
 
     async def _stop_actions(self, session: LiveSession, why: str) -> None:
         """Cancels what runs or waits, and drops the leases. New actions are refused already."""
@@ -152,7 +161,8 @@ class Rooms:
             await asyncio.wait(running, timeout=5)
         for held in self.approvals.unfinished():
             if held.approval.session == session.id:
-                await self.consent.cancel(held, why)
+                with contextlib.suppress(ConflictError):  # a vote came just before
+                    await self.consent.cancel(held, why)
         for target in self.targets.values():
             if target.leasing is None:
                 continue

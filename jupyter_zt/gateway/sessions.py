@@ -60,6 +60,7 @@ class LiveSession:
     socket: SessionSocket | None = None
     leases: dict[str, Lease] = field(default_factory=dict)
     lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sealing: asyncio.Lock = field(default_factory=asyncio.Lock)
     running: set[asyncio.Task[None]] = field(default_factory=set)
     cell_actions: dict[str, list[str]] = field(default_factory=dict)
 
@@ -228,6 +229,10 @@ class SessionBook:
             for session in self.live()
             if ADMIN in human.roles or session.human.key == human.key
         ]
+
+    def unsealed(self, session: LiveSession) -> bool:
+        """Whether its seal is not durable yet: it is open, or its end was cut short."""
+        return session.id in self._live
 
     def forget(self, session: LiveSession) -> None:
         """No longer live."""
