@@ -14,6 +14,7 @@ __all__ = ["main"]
 COMMANDS = {
     "demo": "start everything on this machine: a shop's database, logins, the gateway, JupyterLab",
     "gateway": "run the gateway of a configuration directory",
+    "explain": "say what policy would decide about a command, without running it",
     "verify": "check a recording offline: was it changed, is anything missing",
 }
 

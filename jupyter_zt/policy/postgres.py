@@ -24,11 +24,13 @@ MAX_COMMAND_BYTES = 1024 * 1024
 """Longest command that is analysed, in UTF-8 bytes."""
 
 _MAX_STATEMENTS = 100
+_MAX_SIGNS = 500
 _CACHED_CHARACTERS = 8192  # 2048 of them: 16 to 64 MiB at the very most
 _CACHED_COMMANDS = 2048
 
 _QUERIES = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _OFF = frozenset({"false", "off", "0"})
+_SIGNS = re.compile(r"[-~!@#^&|`?+*/%<>=]+")
 _NEAR = re.compile(r' at or near ".*"$', re.DOTALL)
 _PLAIN_TOKEN = re.compile(r"[A-Za-z_(),.;*=<>+-]{1,40}")
 
@@ -65,6 +67,10 @@ def _analyze(command: str) -> Facts:
     try:
         if len(command.encode("utf-8")) > MAX_COMMAND_BYTES:
             return _unknown(f"it is longer than {MAX_COMMAND_BYTES} bytes")
+        # PostgreSQL's scanner looks at such a run anew from each of its characters (scan.l gives
+        # back what is no operator): a megabyte of `/*/*` or `+-+-` would take minutes.
+        if any(len(run[0]) > _MAX_SIGNS for run in _SIGNS.finditer(command)):
+            return _unknown(f"it holds more than {_MAX_SIGNS} operator characters in a row")
         # Not parse_sql: it overflows the C stack (see postgres_tree).
         tree = json.loads(parser.parse_sql_json(command))
         statements = [unwrap(item.get("stmt", {})) for item in tree.get("stmts", [])]

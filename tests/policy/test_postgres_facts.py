@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from pglast import ast
 
@@ -282,3 +284,15 @@ def test_facts_are_plain_json() -> None:
         "position": "0",
         "unlisted_functions": [],
     }
+
+
+@pytest.mark.parametrize("unit", ["/*", "+-", "-+*/", "*/ /*", "--", "@-", "<=>"])
+def test_runs_of_operator_characters_are_not_scanned_for_minutes(unit: str) -> None:
+    began = time.process_time()
+    facts = analyze_postgres("select 1 " + unit * (1_000_000 // len(unit)))
+    assert time.process_time() - began < 5
+    assert facts.unknown
+
+
+def test_comments_may_have_ornaments() -> None:
+    assert analyze_postgres(f"/*{'*' * 200}*/ -- {'=' * 300}\nselect 1").unknown == ""
