@@ -7,6 +7,11 @@ Rules:
     is out of reach even for the view.
 (3) A view is made anew whenever its text, its table or the place of a column in it has changed.
     All changes of one round are one transaction: nobody sees half of it.
+
+What that costs the owner of the tables: PostgreSQL refuses to drop a shown column, or to change its
+type, while a view reads it. `DROP ... CASCADE` takes the view along, and the next lease makes it
+anew. And `security_barrier` keeps a view apart from the query around it: a filter on a clear column
+goes in, an ORDER BY does not, so sorting a large view computes its pseudonyms first.
 """
 
 from __future__ import annotations

@@ -90,8 +90,7 @@ class PostgresTarget:
         sessions = self._sessions_of(lease)
 
         def open_one() -> None:
-            connection, _ = sessions.take()
-            sessions.give(connection)
+            sessions.give(sessions.take())
 
         await asyncio.get_running_loop().run_in_executor(self._workers, open_one)
 

@@ -153,16 +153,8 @@ class Work:
             Stopped: It was cancelled before it was sent.
         """
         try:
-            self._connection, used = self.sessions.take()
-            try:
-                self._run()
-            except adbc_driver_manager.Error as error:
-                if not (used and self._is_lost(error) and _before_sending(error)):
-                    raise
-                # A kept connection had died while it was idle.
-                self._free(keep=False)
-                self._connection, _ = self.sessions.take(fresh=True)
-                self._run()
+            self._connection = self.sessions.take()
+            self._run()
         except _FAILURES as error:
             raise self._failed(error) from None
         except BaseException:
@@ -308,11 +300,6 @@ class Work:
             self.sessions.give(connection)
             return
         self.sessions.discard(connection)
-
-
-def _before_sending(error: BaseException) -> bool:
-    """Whether the driver failed before anything ran: its first step is BEGIN, or to prepare."""
-    return any(step in str(error) for step in ("Failed to prepare query", "Failed to begin"))
 
 
 def _reset(connection: AdbcConnection) -> bool:

@@ -532,6 +532,35 @@ async def test_the_settings_that_decide_how_text_is_read_are_pinned(
         assert table.column(0)[0].as_py() == value
 
 
+async def test_what_one_statement_sets_is_gone_for_the_next(
+    target: PostgresTarget, lease: Lease, access: PostgresAccess
+) -> None:
+    settings = {
+        "search_path": ("shop", f"{access.names.masked}, pg_temp"),
+        "standard_conforming_strings": ("off", "on"),
+        "default_transaction_read_only": ("off", "on"),
+        "client_encoding": ("SJIS", "UTF8"),
+        "statement_timeout": ("0", "2min"),
+    }
+    for name, (value, _) in settings.items():
+        await read(target, lease, f"SELECT set_config('{name}', '{value}', false)")
+    await read(target, lease, "SELECT pg_advisory_lock(7)")
+    for name, (_, pinned) in settings.items():
+        table, _ = await read(target, lease, f"SHOW {name}")
+        assert table.column(0)[0].as_py() == pinned
+    table, _ = await read(
+        target, lease, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    )
+    assert table.column(0)[0].as_py() == 0
+
+
+async def test_notices_are_dropped_and_do_not_reach_the_gateways_log(
+    target: PostgresTarget, lease: Lease, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await read(target, lease, "SELECT pg_cancel_backend(-1)")
+    assert capfd.readouterr().err == ""
+
+
 # The target goes away
 
 
@@ -575,7 +604,7 @@ async def test_a_kept_connection_that_died_while_idle_is_replaced_unnoticed(
     target: PostgresTarget, lease: Lease, superuser: asyncpg.Connection
 ) -> None:
     kill = "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = $1"
-    for command, parameters in (("SELECT 1", ()), ("SELECT $1", (1,))):
+    for command, parameters in (("SELECT 1", ()), ("SELECT $1", (1,)), ("SHOW search_path", ())):
         await read(target, lease, "SELECT 1")
         await superuser.execute(kill, lease.role)
         assert (await read(target, lease, command, parameters))[1].rows == 1
