@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -37,8 +38,9 @@ SLOW_MILLISECONDS = 60_000
 class Demo:
     """`jupyter zt demo`, running."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
         self.directory = directory
+        self._options = options
         with world.free_socket() as probe:
             self.port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
@@ -52,6 +54,7 @@ class Demo:
                     *(sys.executable, "-m", "jupyter_zt.cli", "demo", "--no-browser"),
                     *("--dir", str(self.directory), "--port", str(self.port)),
                     "--log-statements",
+                    *self._options,
                 ],
                 stdout=output,
                 stderr=output,
@@ -194,9 +197,9 @@ class Person:
 
 
 @contextmanager
-def running_demo(directory: Path) -> Iterator[Demo]:
+def running_demo(directory: Path, *options: str) -> Iterator[Demo]:
     """A demo in this directory; whatever happens, nothing of it stays."""
-    demo = Demo(directory)
+    demo = Demo(directory, *options)
     demo.start()
     try:
         yield demo
@@ -206,10 +209,20 @@ def running_demo(directory: Path) -> Iterator[Demo]:
                 print(f"== {log.name}\n{log.read_text(errors='replace')[-4000:]}")
 
 
+@contextmanager
+def folder_for_a_demo() -> Iterator[Path]:
+    """Outside of pytest's folders, which are root's alone: PostgreSQL runs as somebody else."""
+    folder = Path(tempfile.mkdtemp(prefix="zt-demo-"))
+    try:
+        yield folder / "demo"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo() -> Iterator[Demo]:
     """One demo for the whole run."""
-    with running_demo(tmp_path_factory.mktemp("demo") / "demo") as running:
+    with folder_for_a_demo() as folder, running_demo(folder) as running:
         yield running
 
 

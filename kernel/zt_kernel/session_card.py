@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -17,6 +18,11 @@ HELP = """\
 zt.sql("warehouse", "select * from orders where id = $1", parameters=[17])
 zt.react("How many orders were placed in May?")
 zt.session()               what %zt shows, as an object"""
+
+
+# JupyterLab aligns the cells of an output's table to the right.
+_LEFT_TH = '<th style="text-align: left">'
+_LEFT_TD = '<td style="text-align: left">'
 
 
 class SessionCard:
@@ -39,11 +45,12 @@ class SessionCard:
         human = self.facts.get("human") or {}
         sandbox = self.facts.get("sandbox") or {}
         agent = self.facts.get("agent")
+        until = _time(self.facts.get("expires_at"))
         roles = ", ".join(str(role) for role in human.get("roles") or ()) or "no role"
         rows = [
             ("You", f"{human.get('name', '?')} ({roles})"),
             ("Agent", str(agent)) if agent else ("Agent", "none"),
-            ("Session", f"{self.facts.get('id', '?')}, until {self.facts.get('expires_at', '?')}"),
+            ("Session", f"{self.facts.get('id', '?')}, until {until}"),
             ("Notebook", str(self.facts.get("notebook") or "?")),
             ("Sandbox", _sandbox(sandbox)),
             ("Gateway", str(self.facts.get("gateway_version") or "?")),
@@ -60,7 +67,7 @@ class SessionCard:
     ) -> dict[str, Any]:
         """As a table, and as plain text."""
         cells = "".join(
-            f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>"
+            f"<tr>{_LEFT_TH}{escape(label)}</th>{_LEFT_TD}{escape(text)}</td></tr>"
             for label, text in self.rows()
         )
         return {"text/html": f"<table>{cells}</table>", "text/plain": repr(self)}
@@ -77,6 +84,13 @@ def session() -> SessionCard:
         ZTError: The gateway can't be reached, or the session has ended.
     """
     return SessionCard(session_gateway().get("/v1/session"))
+
+
+def _time(expires_at: object) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(expires_at)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return "?"
 
 
 def _sandbox(sandbox: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ const CARD_CLASS = 'jp-ZT-Card';
 const TITLE_CLASS = 'jp-ZT-Card-title';
 /** One connection. */
 const CONNECTION_CLASS = 'jp-ZT-Connection';
+/** What it is. */
+const META_CLASS = 'jp-ZT-Card-meta';
 /** Shown when nothing runs. */
 const EMPTY_CLASS = 'jp-ZT-Empty';
 
@@ -142,7 +144,8 @@ function Kernel(props: { session: KernelSession; trans: TranslationBundle }): Re
               <dd>
                 {session.connections.map(({ name, kind, description }) => (
                   <div key={name} className={CONNECTION_CLASS} title={kind}>
-                    <code>{name}</code> {description || kind}
+                    <code>{name}</code>
+                    <span className={META_CLASS}>{description || kind}</span>
                   </div>
                 ))}
               </dd>
