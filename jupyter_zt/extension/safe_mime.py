@@ -32,6 +32,8 @@ OWN_JSON_TYPES: Final = frozenset(
 )
 _IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif"})
 _JSON: Final = "application/json"
+# Deeper JSON is valid, but stops a notebook from being saved: what reads it there is recursive.
+_MAX_DEPTH: Final = 50
 _MIME_NAME: Final = re.compile(r"[A-Za-z0-9.+/-]{1,80}\Z")
 
 
@@ -40,7 +42,7 @@ def safe_bundle(data: Mapping[str, object], max_bytes: int) -> dict[str, object]
 
     Args:
         data: Mime type -> value, as the kernel sent it.
-        max_bytes: Entries over this size are left out, with a note.
+        max_bytes: Entries over this size are left out, with a note. So is JSON nested too deeply.
 
     Returns:
         Safe entries. Where nothing safe is left, a ``text/plain`` line that says what was not
@@ -53,7 +55,7 @@ def safe_bundle(data: Mapping[str, object], max_bytes: int) -> dict[str, object]
     left_out: list[str] = []
     too_large = False
     for mime, value in data.items():
-        if _size(value) > max_bytes:
+        if _size(value) > max_bytes or _is_deep(value):
             too_large = True
             left_out.append(mime)
             continue
@@ -115,6 +117,21 @@ def _base64_text(value: object) -> str:
 def _size(value: object) -> int:
     """Size in characters, close enough to bytes for a cap."""
     return len(value) if isinstance(value, str) else len(json.dumps(value))
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists and objects stand in each other more than `_MAX_DEPTH` times."""
+    level = [value]
+    for _ in range(_MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _note(left_out: list[str], *, too_large: bool) -> str:

@@ -295,6 +295,21 @@ def test_an_entry_over_the_cap_is_left_out_and_says_so() -> None:
     assert "too large" in safe["content"]["data"]["text/plain"]
 
 
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for level in range(depth):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+def test_json_too_deep_for_a_notebook_to_be_saved_is_left_out() -> None:
+    for mime in ("application/json", "application/vnd.zt.result+json"):
+        assert mime in shown({mime: nested(49)})
+        data = shown({mime: nested(900)})
+        assert list(data) == ["text/plain"]
+        assert "too large" in data["text/plain"]
+
+
 def test_a_stream_over_the_cap_is_cut() -> None:
     raw = message("stream", {"name": "stdout", "text": "x" * 500})
 
