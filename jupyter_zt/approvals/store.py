@@ -18,6 +18,9 @@ from jupyter_zt.errors import ConflictError, NotFoundError
 from jupyter_zt.model import Action, Approval, ApprovalState, Human, Vote
 from jupyter_zt.storage.gateway_tables import approvals, votes
 
+MAX_CLOSED = 100
+"""A session that asks and hangs up all day must not bury what waits."""
+
 WAITING = (ApprovalState.OPEN, ApprovalState.APPROVED)
 
 
@@ -133,7 +136,7 @@ class ApprovalStore:
     def visible_to(self, human: Human, *, closed_since: datetime) -> list[HeldAction]:
         """What this person requested or may have a word on: waiting, or closed since then.
 
-        Newest first.
+        Newest first; of the closed ones, the last `MAX_CLOSED`.
         """
         involved = or_(
             and_(
@@ -142,19 +145,19 @@ class ApprovalStore:
             ),
             approvals.c.reviewer_role.in_(sorted(human.roles)),
         )
-        recent = or_(
-            approvals.c.closed_at.is_(None), approvals.c.closed_at >= closed_since.isoformat()
-        )
-        return self._select(and_(involved, recent))
+        waiting = self._select(and_(involved, approvals.c.closed_at.is_(None)))
+        recent = and_(involved, approvals.c.closed_at >= closed_since.isoformat())
+        closed = self._select(recent, MAX_CLOSED)
+        return sorted(waiting + closed, key=lambda held: held.approval.opened_at, reverse=True)
 
-    def _select(self, condition: Any) -> list[HeldAction]:
+    def _select(self, condition: Any, limit: int | None = None) -> list[HeldAction]:
         with self._engine.connect() as connection:
-            return _read(connection, condition)
+            return _read(connection, condition, limit)
 
 
-def _read(connection: Connection, condition: Any) -> list[HeldAction]:
+def _read(connection: Connection, condition: Any, limit: int | None = None) -> list[HeldAction]:
     rows = connection.execute(
-        select(approvals).where(condition).order_by(approvals.c.opened_at.desc())
+        select(approvals).where(condition).order_by(approvals.c.opened_at.desc()).limit(limit)
     ).all()
     cast = connection.execute(
         select(votes).where(votes.c.approval.in_([row.id for row in rows])).order_by(votes.c.at)

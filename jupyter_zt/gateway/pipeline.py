@@ -47,6 +47,8 @@ from jupyter_zt.model import (
 )
 
 CHECK_EXPIRY_SECONDS = 30
+MAX_ACTIONS_AT_ONCE = 32
+"""Of one session, running or held: the target and the reviewers are everybody's."""
 
 _NOTHING_CHANGED = (TargetError, InvalidInputError, PermissionDeniedError, ConfigError)
 """Errors that come before a write is committed, or that say themselves that it may have been."""
@@ -76,7 +78,7 @@ async def run(
     started = time.monotonic()
     # (1) Authenticate: the socket says which session this is; is it still alive, and its human
     #     still logged in?
-    session.check_alive(rooms.clock())
+    _admit(rooms, session)
     action = Action(
         id=f"a_{secrets.token_hex(16)}",
         session=session.id,
@@ -132,7 +134,7 @@ async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: Ans
         NotFoundError: This session holds no such action.
         ConflictError: It is over, or somebody waits for it already.
     """
-    session.check_alive(rooms.clock())
+    _admit(rooms, session)
     if any(task.get_name() == action_id for task in session.running):
         raise ConflictError(
             "This action is under way.",
@@ -156,6 +158,16 @@ async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: Ans
     understood = _Understood(held.action, target, facts, decision)
     stream.event("accepted", action=action_id, record="")
     await _carry_out(rooms, session, understood, held, stream, time.monotonic())
+
+
+def _admit(rooms: Rooms, session: LiveSession) -> None:
+    session.check_alive(rooms.clock())
+    if len(session.running) > MAX_ACTIONS_AT_ONCE:
+        raise ConflictError(
+            f"This session has {MAX_ACTIONS_AT_ONCE} actions under way.",
+            code="too_many_actions",
+            hint="Wait for one to end, or stop it.",
+        )
 
 
 async def _carry_out(

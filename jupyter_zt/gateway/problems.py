@@ -5,8 +5,19 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
-from jupyter_zt.errors import InvalidInputError, ZTError
+from jupyter_zt.errors import InvalidInputError, LimitError, ZTError
+
+
+class BodyTooLargeError(HTTPException):
+    """Raised while a body is read; FastAPI lets only this kind of exception through."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(413)
+        self.error = LimitError(
+            f"A request has at most {max_bytes} bytes.", code="request_too_large"
+        )
 
 
 def problem(error: ZTError) -> JSONResponse:
@@ -23,6 +34,10 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(ZTError)
     async def refuse(_request: Request, error: ZTError) -> JSONResponse:
         return problem(error)
+
+    @app.exception_handler(BodyTooLargeError)
+    async def too_large(_request: Request, error: BodyTooLargeError) -> JSONResponse:
+        return problem(error.error)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -17,6 +17,7 @@ from jupyter_zt.access import read_secret
 from jupyter_zt.approvals import ApprovalStore
 from jupyter_zt.errors import ConfigError, UnavailableError
 from jupyter_zt.gateway.app import create_app
+from jupyter_zt.gateway.bounds import MAX_CONTROL_BODY_BYTES, BodyLimit, BoundedProtocol
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
@@ -117,7 +118,8 @@ def serve(directory: Path) -> int:
     try:
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(rooms),
+                BodyLimit(create_app(rooms), MAX_CONTROL_BODY_BYTES),
+                http=BoundedProtocol,
                 host=rooms.config.host,
                 port=rooms.config.port,
                 access_log=False,

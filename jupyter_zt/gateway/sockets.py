@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from jupyter_zt.errors import UnavailableError
+from jupyter_zt.gateway.bounds import MAX_SESSION_BODY_BYTES, BodyLimit, SessionProtocol
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,13 +60,21 @@ class SessionSocket:
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
+        bounded = BodyLimit(app, MAX_SESSION_BODY_BYTES)
+
         async def bound(scope: Scope, receive: Receive, send: Send) -> None:
             # Which session this is comes from the socket alone, never from the request.
             scope["zt.session"] = session
-            await app(scope, receive, send)
+            await bounded(scope, receive, send)
 
         self._config = uvicorn.Config(
-            bound, lifespan="off", log_config=None, access_log=False, date_header=False, ws="none"
+            bound,
+            http=SessionProtocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            date_header=False,
+            ws="none",
         )
 
     async def open(self) -> None:
