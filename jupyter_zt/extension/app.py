@@ -19,8 +19,14 @@ from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.broker import Broker
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.handlers import api_handlers
-from jupyter_zt.extension.own_lab import give_each_person_their_own
-from jupyter_zt.extension.preconditions import check_gateway_url, check_server, read_broker_secret
+from jupyter_zt.extension.own_routes import give_each_person_their_own
+from jupyter_zt.extension.preconditions import (
+    check_gateway_url,
+    check_recordings_folder,
+    check_server,
+    read_broker_secret,
+)
+from jupyter_zt.extension.recording_access import recordings_folder
 from jupyter_zt.extension.sandbox import set_session_opener
 
 __all__ = ["ZT"]
@@ -43,8 +49,8 @@ class ZT(ExtensionApp):
     )
     recordings_dir = Unicode(
         config=True,
-        help="Folder of recordings. Kernels see it, and can't write to it. Default: `recordings` "
-        "in the server's root folder.",
+        help="Folder of recordings, which no kernel sees: directly in the server's root folder, or "
+        "outside of it. Default: `recordings` in the root folder.",
     )
     allow_unsandboxed = Bool(
         False,
@@ -61,14 +67,23 @@ class ZT(ExtensionApp):
     _broker: Broker | None = None
 
     def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
-        """Pass on what kernels must know, before the server makes its kernel manager."""
+        """Pass on what the server's parts must know, before it makes them."""
         super()._link_jupyter_server_extension(serverapp)
-        sandbox: dict[str, Any] = {"recordings_folder": str(self._recordings(serverapp))}
+        folder = {"recordings_folder": str(self._recordings(serverapp))}
+        sandbox: dict[str, Any] = {**folder, "allow_unsandboxed": self.allow_unsandboxed}
         if self.broker_secret_file:
             secret = Path(self.broker_secret_file).expanduser().absolute()
             known = serverapp.config.SandboxProvisioner.get("protected_paths", [])
             sandbox["protected_paths"] = [*known, os.fspath(secret)]
-        serverapp.update_config(Config({"SandboxProvisioner": sandbox}))
+        serverapp.update_config(
+            Config(
+                {
+                    "SandboxProvisioner": sandbox,
+                    "ZTAuthorizer": folder,
+                    "ZTContentsManager": folder,
+                }
+            )
+        )
         if not self.allow_other_kernels:
             serverapp.update_config(Config({"KernelSpecManager": {"allowed_kernelspecs": {"zt"}}}))
 
@@ -117,6 +132,7 @@ class ZT(ExtensionApp):
         """
         check_server(server)
         check_gateway_url(self.gateway_url)
+        check_recordings_folder(self._recordings(server), Path(server.root_dir))
         secret = read_broker_secret(self.broker_secret_file)
         people: Any = server.identity_provider
         broker = Broker(
@@ -134,5 +150,4 @@ class ZT(ExtensionApp):
         return broker
 
     def _recordings(self, server: ServerApp) -> Path:
-        folder = self.recordings_dir or os.path.join(server.root_dir, "recordings")  # noqa: PTH118
-        return Path(folder).expanduser().absolute()
+        return recordings_folder(self.recordings_dir, Path(server.root_dir).absolute())

@@ -5,7 +5,7 @@ ran, for every subclass; so the resource is a hint, and kernel ids, session ids 
 
 1. A kernel, and a session on it, is its owner's: for everybody else it does not exist (404).
 2. Files: below the server's root only, also through symbolic links, which a kernel can make.
-   Recordings are never written; their owner and auditors read them.
+   Recordings are never written; their owner and auditors read them. Folders are not copied.
 3. Nothing else runs code or reads files here: no terminals, no language servers, no LaTeX.
 4. The server's own state is the administrators'.
 """
@@ -21,14 +21,13 @@ from typing import Any
 from jupyter_server.auth.authorizer import Authorizer
 from jupyter_server.auth.identity import User
 from tornado.web import HTTPError, RequestHandler
+from traitlets import Unicode
 
 from jupyter_zt.extension import ownership
-from jupyter_zt.extension.recording_owner import owner_of_recording
-from jupyter_zt.model import ADMIN, AUDITOR, Human
+from jupyter_zt.extension.recording_access import is_recording, may_read, recordings_folder
+from jupyter_zt.model import ADMIN, Human
 
-__all__ = ["RECORDINGS_FOLDER", "ZTAuthorizer", "needs_admin"]
-
-RECORDINGS_FOLDER = "recordings"
+__all__ = ["ZTAuthorizer", "needs_admin"]
 
 _NOBODY = frozenset({"terminals", "lsp"})
 _SERVER_STATE = frozenset({"server", "config"})
@@ -48,6 +47,10 @@ def needs_admin(handler: RequestHandler) -> bool:
 
 class ZTAuthorizer(Authorizer):
     """Each person their own kernels, everybody the work folder, nobody a way around."""
+
+    recordings_folder = Unicode(help="Folder of recordings; set by c.ZT.recordings_dir.").tag(
+        config=True
+    )
 
     async def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
         """Whether this request may go on.
@@ -96,7 +99,7 @@ class ZTAuthorizer(Authorizer):
         body = _body(handler) if handler.request.method in {"POST", "PATCH"} else {}
         # /files/ doesn't name its argument. A copy reads its source, a rename writes both names.
         wanted = [(path, action) for path in (handler.path_kwargs.get("path"), *handler.path_args)]
-        wanted.append((body.get("copy_from"), "read"))
+        wanted.append((body.get("copy_from"), "copy"))
         if handler.request.method == "PATCH":
             wanted.append((body.get("path"), "write"))
         return all(
@@ -112,14 +115,15 @@ class ZTAuthorizer(Authorizer):
         target = Path(os.path.realpath(root / named))
         if not target.is_relative_to(root):
             return False
-        recordings = Path(os.path.realpath(root / RECORDINGS_FOLDER))
-        if not (target.is_relative_to(recordings) or named.split("/")[0] == RECORDINGS_FOLDER):
-            return True
-        if action != "read":
+        if action == "copy" and target.is_dir():
+            # The stock manager copies what the links in a folder lead to: recordings, secrets.
             return False
-        if target.is_dir() or AUDITOR in human.roles:
+        recordings = recordings_folder(self.recordings_folder, root)
+        if not is_recording(root / named, recordings):
             return True
-        return owner_of_recording(target) == human.key
+        if action not in {"read", "copy"}:
+            return False
+        return target.is_dir() or may_read(target, human)
 
 
 def _body(handler: Any) -> dict[str, Any]:

@@ -13,11 +13,17 @@ from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.authorizer import ZTAuthorizer
 from jupyter_zt.extension.identity_provider import ZTIdentityProvider
 from jupyter_zt.extension.kernels import ZTKernelManager
+from jupyter_zt.extension.own_files import ZTContentsManager
 from jupyter_zt.extension.own_kernels import ZTSessionManager
 from jupyter_zt.extension.server_settings import CONFIGURE_LINE
 from jupyter_zt.extension.websocket import ZTWebsocketConnection
 
-__all__ = ["check_gateway_url", "check_server", "read_broker_secret"]
+__all__ = [
+    "check_gateway_url",
+    "check_recordings_folder",
+    "check_server",
+    "read_broker_secret",
+]
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -56,6 +62,9 @@ def _requirements(server: ServerApp) -> dict[str, bool]:
         "c.ServerApp.session_manager_class is not ZTSessionManager": isinstance(
             server.session_manager, ZTSessionManager
         ),
+        "c.ServerApp.contents_manager_class is not ZTContentsManager": isinstance(
+            server.contents_manager, ZTContentsManager
+        ),
         "c.ServerApp.kernel_websocket_connection_class is not ZTWebsocketConnection": issubclass(
             websocket, ZTWebsocketConnection
         ),
@@ -86,6 +95,23 @@ def check_gateway_url(url: str) -> None:
         f"c.ZT.gateway_url is {url!r}.",
         code="bad_gateway_url",
         hint="Write https://..., or http://127.0.0.1:<port> for a gateway on this host.",
+    )
+
+
+def check_recordings_folder(recordings: Path, root: Path) -> None:
+    """A kernel could rename a folder between the root and the recordings, and so move them.
+
+    Raises:
+        ConfigError: There is one, or the root lies in the folder of recordings.
+    """
+    real = recordings.parent.resolve() / recordings.name
+    top = root.resolve()
+    if real.parent == top or not (real.is_relative_to(top) or top.is_relative_to(real)):
+        return
+    raise ConfigError(
+        f"c.ZT.recordings_dir is {str(recordings)!r}, and the server's root is {str(root)!r}.",
+        code="bad_recordings_dir",
+        hint="Write a folder directly in the root, or one outside of it.",
     )
 
 

@@ -15,6 +15,7 @@ from jupyter_zt.extension.bubblewrap import View
 
 SESSION_FOLDER = Path("/run/zt")
 HOME = Path("/home/zt")
+_NOTHING = "nothing"
 _PREFIX_PARTS = ("bin", "include", "lib", "lib64", "pyvenv.cfg", "share")
 # Where the shared libraries, the time zone and the fonts of /usr are looked up. No names of people.
 _ETC = (
@@ -74,14 +75,12 @@ def build_view(kernel_folder: Path, session_folder: Path, work: Path, recordings
         kernel_folder: This kernel's own, as `prepare_kernel_folder` made it.
         session_folder: Holds the session's socket and nothing else.
         work: Checked by `check_work_folder`.
-        recordings: Seen, but written by the broker only; made here if it is missing.
+        recordings: Never seen: they are of all people. An empty folder stands in its place.
 
     Raises:
-        PermissionDeniedError: ``work_folder_refused``: the folder of recordings is a link.
+        PermissionDeniedError: ``work_folder_refused``: the folder of recordings is a link, or the
+            work folder lies in it.
     """
-    if recordings.is_symlink():
-        raise _refused(recordings, "the folder of recordings is a link")
-    recordings.mkdir(parents=True, exist_ok=True)
     etc = [(Path("/etc", name), Path("/etc", name)) for name in _ETC]
     python = [(path, path) for path in python_paths()]
     own = [(kernel_folder / "etc" / name, Path("/etc", name)) for name in _ETC_FILES]
@@ -93,7 +92,7 @@ def build_view(kernel_folder: Path, session_folder: Path, work: Path, recordings
         covered=[
             # An interpreter that lies in the work folder stays what it is: the server runs it too.
             *(pair for pair in python if pair[0].is_relative_to(work)),
-            (recordings, recordings),
+            *_in_place_of(recordings, work, kernel_folder / _NOTHING),
             (connection_file, connection_file),
             (session_folder, SESSION_FOLDER),
         ],
@@ -101,9 +100,22 @@ def build_view(kernel_folder: Path, session_folder: Path, work: Path, recordings
     )
 
 
+def _in_place_of(recordings: Path, work: Path, nothing: Path) -> list[tuple[Path, Path]]:
+    """What covers the recordings, where a kernel would see them."""
+    if recordings.is_symlink():
+        raise _refused(recordings, "the folder of recordings is a link")
+    real = recordings.resolve()
+    if real in work.parents:
+        raise _refused(work, f"it lies in the folder of recordings, {recordings}")
+    if not real.is_relative_to(work):
+        return []
+    real.mkdir(parents=True, exist_ok=True)
+    return [(nothing, real)]
+
+
 def prepare_kernel_folder(folder: Path) -> None:
     """Makes what `build_view` shows of a kernel's own folder, except the connection file."""
-    for name in ("s", "etc"):
+    for name in ("s", "etc", _NOTHING):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     for name, text in _ETC_FILES.items():
         (folder / "etc" / name).write_text(text, encoding="ascii")

@@ -53,7 +53,10 @@ def configure(c: Any) -> None:
     c.ServerApp.jpserver_extensions.update({"jupyter_lsp": False})
     c.LabApp.extension_manager = "readonly"
 
-    # (3) What the page is shown, and what may act in it.
+    # (3) Whose recordings are listed.
+    c.ServerApp.contents_manager_class = f"{extension}.own_files.ZTContentsManager"
+
+    # (4) What the page is shown, and what may act in it.
     c.ServerApp.kernel_websocket_connection_class = f"{extension}.websocket.ZTWebsocketConnection"
     c.FileContentsManager.files_handler_class = f"{extension}.files.InertFilesHandler"
     headers = {
@@ -65,6 +68,6 @@ def configure(c: Any) -> None:
     headers = settings.get("headers", {}) | headers
     c.ServerApp.tornado_settings = {**settings, "headers": headers}
 
-    # (4) Without the extension there is no server: a failure to load it is not only logged.
+    # (5) Without the extension there is no server: a failure to load it is not only logged.
     c.ServerApp.jpserver_extensions.update({"jupyter_zt": True})
     c.ServerApp.reraise_server_extension_failures = True

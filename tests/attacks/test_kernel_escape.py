@@ -232,19 +232,37 @@ def test_a_folder_of_recordings_that_became_a_link(tmp_path: Path, session_folde
     assert broker.ended[-1][1] is False, "the session that was opened is given back"
 
 
-def test_writing_or_replacing_recordings(kernel: RunningKernel) -> None:
+def test_reading_writing_or_replacing_recordings(kernel: RunningKernel) -> None:
     (kernel.work / "recordings" / "tour.zt.ipynb").write_text("evidence")
     for code in (
-        "open('recordings/tour.zt.ipynb', 'a')",
         "open('recordings/forged.zt.ipynb', 'w')",
-        "import os; os.remove('recordings/tour.zt.ipynb')",
         "import os; os.rename('recordings', 'elsewhere')",
+        "import os; os.remove('recordings/tour.zt.ipynb')",
         "import shutil; shutil.rmtree('recordings')",
-        "import os; os.chmod('recordings/tour.zt.ipynb', 0o777)",
     ):
         assert attempt(kernel, code) == "OSError"
+    for code in (
+        "open('recordings/tour.zt.ipynb')",
+        "import os; os.chmod('recordings/tour.zt.ipynb', 0o777)",
+    ):
+        assert attempt(kernel, code) == "FileNotFoundError"
+    assert attempt(kernel, "import os; return os.listdir('recordings')") == "[]"
     assert (kernel.work / "recordings" / "tour.zt.ipynb").read_text() == "evidence"
-    assert attempt(kernel, "return open('recordings/tour.zt.ipynb').read()") == "evidence"
+
+
+def test_a_kernel_of_a_notebook_among_the_recordings(tmp_path: Path, session_folder: Path) -> None:
+    recordings = tmp_path / "recordings"
+    deeper = recordings / "deeper"
+    deeper.mkdir(parents=True)
+    (recordings / "tour.zt.ipynb").write_text("evidence")
+    config = {"recordings_folder": str(recordings)}
+    with TestBroker(session_folder):
+        kernel = RunningKernel(recordings, config=config)
+        assert attempt(kernel, "import os; return os.listdir()") == "[]"
+        assert attempt(kernel, "open('forged', 'w')") == "OSError"
+        kernel.stop()
+        with pytest.raises(PermissionDeniedError):
+            RunningKernel(deeper, config=config)
 
 
 def test_replacing_what_the_server_reads_or_runs(kernel: RunningKernel) -> None:

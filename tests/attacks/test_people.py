@@ -332,6 +332,48 @@ def test_recordings_are_read_by_owner_and_auditor(server: Jupyter, analyst: Pers
     assert analyst.call("POST", "/api/contents/", copy).status_code == 403
 
 
+def test_names_of_other_peoples_recordings(server: Jupyter, analyst: Person, admin: Person) -> None:
+    folder = server.root / "recordings"
+    for name in ("analyst", "analyst2"):
+        opened = {"principal": {"human": {"iss": server.issuer, "sub": name}}}
+        bundle = base64.b64encode(json.dumps({"records": [json.dumps(opened)]}).encode()).decode()
+        notebook = {"cells": [], "metadata": {"zt": {"recording": bundle}}, "nbformat": 4}
+        (folder / f"of-{name}.zt.ipynb").write_text(json.dumps({**notebook, "nbformat_minor": 5}))
+    (server.root / "all").symlink_to(folder)
+    (server.root / "one").symlink_to(folder / "of-analyst2.zt.ipynb")
+
+    def listed(person: Person, path: str = "recordings") -> set[str]:
+        content = person.call("GET", f"/api/contents/{path}").json()["content"]
+        return {entry["name"] for entry in content if "of-" in entry["name"]}
+
+    both = {"of-analyst.zt.ipynb", "of-analyst2.zt.ipynb"}
+    assert listed(analyst) == {"of-analyst.zt.ipynb"}
+    assert listed(server.person("analyst2"), "all") == {"of-analyst2.zt.ipynb"}
+    assert listed(server.person("reviewer")) == set()
+    assert listed(server.person("auditor")) == both
+    assert listed(admin) == both
+    names = {entry["name"] for entry in analyst.call("GET", "/api/contents").json()["content"]}
+    assert {"recordings", "all"} <= names
+    assert "one" not in names
+    for name in ("all", "one"):
+        (server.root / name).unlink()
+
+
+def test_copies_of_folders_with_recordings_or_links_in_them(
+    server: Jupyter, analyst: Person
+) -> None:
+    (server.root / "recordings" / "r.zt.ipynb").write_text("{}")
+    (server.root / "bag").mkdir()
+    (server.root / "bag" / "secret").symlink_to(server.root.parent / "client_secret")
+    for folder in ("recordings", "bag", "./recordings/", ""):
+        for to in ("", "bag"):
+            answer = analyst.call("POST", f"/api/contents/{to}", {"copy_from": folder or "/"})
+            assert answer.status_code in {400, 403}, (folder, to, answer.text)
+    assert {path.name for path in (server.root / "bag").iterdir()} == {"secret"}
+    (server.root / "bag" / "secret").unlink()
+    (server.root / "bag").rmdir()
+
+
 def test_links_made_by_a_kernel_lead_nowhere(server: Jupyter, analyst: Person) -> None:
     (server.root / "secret").symlink_to(server.root.parent / "client_secret")
     (server.root / "up").symlink_to(server.root.parent)

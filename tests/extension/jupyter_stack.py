@@ -140,6 +140,7 @@ class Jupyter:
     Attributes:
         module: What is started: ``jupyter_server``, ``jupyterlab`` or ``notebook``.
         more_settings: Lines for the end of the server's configuration file.
+        own_settings: Lines of the extension's own configuration file.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class Jupyter:
         *,
         module: str = "jupyter_server",
         more_settings: Sequence[str] = (),
+        own_settings: Sequence[str] = (),
     ) -> None:
         self.gateway = gateway
         self.module = module
@@ -183,6 +185,8 @@ class Jupyter:
         lines += [f"c.{name} = {value!r}" for name, value in settings.items()]
         config = self.folder / "jupyter_server_config.py"
         config.write_text("\n".join([*lines, *more_settings, ""]))
+        own = self.folder / "jupyter_zt_config.py"
+        own.write_text("\n".join([*own_settings, ""]))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -13,7 +13,11 @@ from traitlets.config import Config
 
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension import configure
-from jupyter_zt.extension.preconditions import check_gateway_url, read_broker_secret
+from jupyter_zt.extension.preconditions import (
+    check_gateway_url,
+    check_recordings_folder,
+    read_broker_secret,
+)
 
 
 def serve(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:
@@ -120,6 +124,20 @@ def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "broker_secret_open"
     file.chmod(0o600)
     assert read_broker_secret(str(file)) == "x"
+
+
+def test_recordings_that_a_kernel_could_move_are_refused(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "link").symlink_to(root)
+    for good in (root / "evidence", tmp_path / "evidence", tmp_path / "link" / "evidence"):
+        check_recordings_folder(good, root)
+        check_recordings_folder(good, tmp_path / "link")
+
+    for bad in (root / "kept" / "evidence", tmp_path / "link/kept/evidence", root, tmp_path):
+        with pytest.raises(ConfigError) as caught:
+            check_recordings_folder(bad, root)
+        assert caught.value.code == "bad_recordings_dir"
 
 
 @pytest.mark.parametrize("content", [b"", b"  \n", b"\xff\xfe"])

@@ -142,5 +142,5 @@ def test_an_extension_that_shares_them_in_its_own_way_ends_the_server(
     )
 
     assert ended.returncode != 0
-    assert "sharing_workspaces.Shared keeps JupyterLab's workspaces" in ended.stderr
+    assert "sharing_workspaces.Shared shows everybody on this server the same" in ended.stderr
     assert "jupyter server extension disable sharing_workspaces" in ended.stderr
