@@ -33,7 +33,7 @@ TO_TRY = """
 Open {url}/lab/tree/tour.ipynb
 
   1. Log in as analyst and run the tour from the top.
-  2. The UPDATE waits. In a private window open {url}/lab/workspaces/reviewer
+  2. The UPDATE waits. In a private window open {url}/lab
      and log in as reviewer. Approve it in the panel on the right: the cell goes on by itself.
   3. Shut the kernel down: the recording, in the folder recordings, is sealed. Check it with
      jupyter zt verify --trust {root}/trust.json {root}/work/recordings/tour.*.zt.ipynb
