@@ -48,7 +48,7 @@ class Demo:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self.output.open("ab") as output:
+        with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "jupyter_zt.cli", "demo", "--no-browser"),

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any, ClassVar, Final, Literal, Protocol
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -31,6 +32,7 @@ from jupyter_zt.extension.kernel_output import KernelOutput
 SANDBOXED: Final = "sandboxed"
 UNSANDBOXED: Final = "unsandboxed"
 _SOCKET = "gateway.sock"
+_SHOWN_COLUMNS = 96
 _MAX_SOCKET_PATH_BYTES = 100  # sun_path holds 108 with its end
 _MIB = 1024 * 1024
 _GIB = 1024 * _MIB
@@ -79,7 +81,7 @@ class SandboxProvisioner(LocalProvisioner):
         help="Start kernels without a sandbox where there is none; set by c.ZT.allow_unsandboxed.",
     ).tag(config=True)
     recordings_folder = Unicode(
-        help="Folder of recordings, which kernels see but can't write. "
+        help="Folder of recordings, which kernels don't see. "
         "Default: `recordings` in the server's root."
     ).tag(config=True)
     protected_paths = List(
@@ -199,12 +201,13 @@ class SandboxProvisioner(LocalProvisioner):
             if self.allow_unsandboxed:
                 self.log.warning("%s Kernels run UNSANDBOXED, as configured.", error.message)
                 return SandboxState(state=UNSANDBOXED, detail=error.message)
-            raise UnavailableError(
-                f"{error.message} {error.hint} Or accept that kernels can reach whatever this "
-                "user can, with `c.ZT.allow_unsandboxed = True`.",
-                code=error.code,
-                hint=error.hint,
-            ) from error
+            accept = (
+                "Or accept that kernels can reach whatever this user can, with "
+                "`c.ZT.allow_unsandboxed = True` (the demo: --allow-unsandboxed)."
+            )
+            # JupyterLab shows it as it is, without breaking lines.
+            lines = (fill(text, _SHOWN_COLUMNS) for text in (error.message, error.hint, accept))
+            raise UnavailableError("\n".join(lines), code=error.code) from error
 
     async def _open_session(self, environment: dict[str, str]) -> Path:
         if _Registry.opener is None:
