@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, bindparam, delete, insert
 from sqlalchemy.exc import IntegrityError
 
 from jupyter_zt.errors import ConflictError, InvalidInputError, LimitError
@@ -26,7 +27,15 @@ from jupyter_zt.storage.log_tables import log_bodies, log_leaves, log_nodes, log
 __all__ = ["Group", "Head", "LogState", "OpenAction"]
 
 _MAX_HEADS = 256
-_OUTCOMES = frozenset({RecordKind.RESULT, RecordKind.ERROR, RecordKind.UNKNOWN_OUTCOME})
+_OUTCOMES = frozenset(
+    {RecordKind.RESULT, RecordKind.MODEL_CALL, RecordKind.ERROR, RecordKind.UNKNOWN_OUTCOME}
+)
+
+# Built once: building a statement costs about as much as running it.
+_INSERT_LEAVES, _INSERT_NODES, _INSERT_BODIES, _OPEN_ACTION = map(
+    insert, (log_leaves, log_nodes, log_bodies, log_open_actions)
+)
+_CLOSE_ACTION = delete(log_open_actions).where(log_open_actions.c.action == bindparam("closed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,8 @@ class Group:
         self._randomness = randomness
         self._heads = dict(state.heads)
         self._open = dict(state.open_actions)
-        self._changed_actions: set[str] = set()
+        self._opened: list[str] = []
+        self._closed: list[str] = []
         self._leaves: list[dict[str, object]] = []
         self._nodes: list[dict[str, object]] = []
         self._bodies: list[dict[str, object]] = []
@@ -128,32 +138,32 @@ class Group:
 
     def flush(self) -> None:
         """Write what was added so far, still inside the transaction."""
-        for table, rows in (
-            (log_leaves, self._leaves),
-            (log_nodes, self._nodes),
-            (log_bodies, self._bodies),
+        for statement, rows in (
+            (_INSERT_LEAVES, self._leaves),
+            (_INSERT_NODES, self._nodes),
+            (_INSERT_BODIES, self._bodies),
         ):
             if rows:
                 try:
-                    self.connection.execute(insert(table), rows)
+                    self.connection.execute(statement, rows)
                 except IntegrityError as error:
                     raise ForkedLogError("another process writes to this log") from error
                 rows.clear()
-        if self._changed_actions:
-            self._write_open_actions()
+        self._write_open_actions()
 
     @contextmanager
     def undo_on_error(self) -> Iterator[None]:
         """Forget what the block added when it raises. What it flushed is the savepoint's affair."""
         frontier, heads, actions = self.frontier, dict(self._heads), dict(self._open)
-        changed = set(self._changed_actions)
-        counts = [len(rows) for rows in (self._leaves, self._nodes, self._bodies)]
+        lists: tuple[list[Any], ...] = (
+            self._leaves, self._nodes, self._bodies, self._opened, self._closed,
+        )  # fmt: skip
+        counts = [len(rows) for rows in lists]
         try:
             yield
         except Exception:
             self.frontier, self._heads, self._open = frontier, heads, actions
-            self._changed_actions = changed
-            for rows, count in zip((self._leaves, self._nodes, self._bodies), counts, strict=True):
+            for rows, count in zip(lists, counts, strict=True):
                 del rows[count:]
             raise
 
@@ -219,27 +229,26 @@ class Group:
             if action in self._open:
                 raise ConflictError("This action has its intent already.", code="action_exists")
             self._open[action] = OpenAction(draft.session, leaf)
+            self._opened.append(action)
         elif not isinstance(action, str) or action not in self._open:
             return
         elif _closes(draft):
             del self._open[action]
-        else:
-            return
-        self._changed_actions.add(action)
+            self._closed.append(action)
 
     def _write_open_actions(self) -> None:
-        changed = self._changed_actions
-        self.connection.execute(
-            delete(log_open_actions).where(log_open_actions.c.action.in_(changed))
-        )
-        rows = [
+        if self._closed:
+            closed = [{"closed": action} for action in self._closed]
+            self.connection.execute(_CLOSE_ACTION, closed)
+            self._closed.clear()
+        opened = [
             {"action": action, "leaf": self._open[action].leaf}
-            for action in changed
+            for action in dict.fromkeys(self._opened)
             if action in self._open
         ]
-        if rows:
-            self.connection.execute(insert(log_open_actions), rows)
-        self._changed_actions = set()
+        if opened:
+            self.connection.execute(_OPEN_ACTION, opened)
+        self._opened.clear()
 
 
 def _closes(draft: RecordDraft) -> bool:

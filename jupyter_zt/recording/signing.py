@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -51,6 +52,7 @@ def verifier_key(origin: str, key: Ed25519PrivateKey) -> str:
     return f"{origin}+{key_id(origin, public).hex()}+{encoded}"
 
 
+@lru_cache(maxsize=8)
 def _public(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes_raw()
 

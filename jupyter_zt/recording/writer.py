@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, delete, insert
+from sqlalchemy import Connection, Engine, insert, update
 
 from jupyter_zt.errors import LogUnavailableError
 from jupyter_zt.recording.faults import ForkedLogError, is_database_failure, leaves_no_doubt
@@ -33,6 +33,8 @@ T = TypeVar("T")
 Job = Callable[[Group], T]
 
 _MAX_REQUESTS_PER_COMMIT = 256
+_FIRST_CHECKPOINT = insert(log_checkpoint)
+_NEXT_CHECKPOINT = update(log_checkpoint)  # of the one row that there is
 _CLOSED = "The evidence log is closed."
 _HINT_SPACE = "Free space or make the log's directory writable; it then works again by itself."
 _HINT_RESTART = "Restart the gateway: it checks the log before it goes on."
@@ -174,16 +176,18 @@ class Writer:
             group.flush()
             published = Published(group.state(), before.note)
             if published.state.frontier != before.state.frontier or not before.note:
-                published = Published(published.state, self._write_checkpoint(group))
+                note = self._write_checkpoint(group, first=not before.note)
+                published = Published(published.state, note)
             _require_transaction(connection)
         return published
 
-    def _write_checkpoint(self, group: Group) -> str:
+    def _write_checkpoint(self, group: Group, *, first: bool) -> str:
         root = group.frontier.root()
         note = self._sign(Checkpoint(self._origin, group.frontier.size, root))
         row = {"origin": self._origin, "size": group.frontier.size, "root": root, "note": note}
-        group.connection.execute(delete(log_checkpoint))
-        group.connection.execute(insert(log_checkpoint), row)
+        done = group.connection.execute(_FIRST_CHECKPOINT if first else _NEXT_CHECKPOINT, row)
+        if done.rowcount != 1:
+            raise ForkedLogError("the stored checkpoint is gone")
         return note
 
     def _after_failure(self, error: BaseException) -> LogUnavailableError:

@@ -21,7 +21,7 @@ from tests.policy.decisions import CONNECTIONS, DEMO, decide
 
 TIMES = 300
 # Another relation each time: neither the text nor its facts were decided before.
-STATEMENT = "SELECT name, total FROM customers AS c JOIN orders_{} AS o ON o.id = c.id WHERE c.id = 7"
+STATEMENT = "SELECT name, total FROM customers c JOIN orders_{} o ON o.id = c.id WHERE c.id = 7"
 
 
 def policy() -> Iterator[Figure]:

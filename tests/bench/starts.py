@@ -43,9 +43,7 @@ def kernel_start(stand: Stand) -> Iterator[Figure]:
 
     taken = interleaved({"zt": confined, "ipykernel": plain})
     more = median(a - b for a, b in zip(taken["zt"], taken["ipykernel"], strict=True))
-    yield Figure(
-        "kernel_start_over_ipykernel", more, "s", ROUNDS, required=2, parts=medians(taken)
-    )
+    yield Figure("kernel_start_over_ipykernel", more, "s", ROUNDS, required=2, parts=medians(taken))
 
 
 def demo_ready_second_start() -> Iterator[Figure]:
