@@ -78,15 +78,17 @@ class Call:
     def _read(self) -> None:
         try:
             self.status = int(self._file.readline().split()[1])
-            while self._file.readline() not in {b"\r\n", b""}:
-                pass
+            length = -1
+            while (line := self._file.readline()) not in {b"\r\n", b""}:
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
             if self.status != 200:
                 text = self._file.read()
                 self._add(
                     {"event": "problem", **json.loads(text[text.index(b"{") :].split(b"\r\n")[0])}
                 )
                 return
-            self._frames(self._chunks())
+            self._frames(self._chunks() if length < 0 else iter([self._file.read(length)]))
         except (OSError, ValueError, IndexError):
             pass
         finally:

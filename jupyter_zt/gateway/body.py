@@ -11,31 +11,8 @@ import pyarrow as pa
 PREVIEW_ROWS = 20
 PREVIEW_CHARACTERS = 500
 
-
-class _Slices:
-    """A writable that keeps what it is given, without copying it together."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.taken: list[bytes] = []
-
-    def write(self, data: bytes | pa.Buffer) -> int:
-        piece = data if isinstance(data, bytes) else memoryview(data).tobytes()
-        self.taken.append(piece)
-        return len(piece)
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+"""Continuation marker and no more metadata (Arrow columnar format, IPC streaming format)."""
 
 
 class ArrowBody:
@@ -50,23 +27,19 @@ class ArrowBody:
         self.schema = schema
         self.rows = 0
         self.size_bytes = 0
-        self._sink = _Slices()
-        self._writer = pa.ipc.new_stream(pa.PythonFile(self._sink, mode="w"), schema)
         self._digest = hashlib.sha256()
         self._preview: list[list[str | None]] = []
 
-    def add(self, batch: pa.RecordBatch) -> list[bytes]:
-        """IPC bytes of one more batch (with the schema's before the first)."""
+    def add(self, batch: pa.RecordBatch) -> list[memoryview]:
+        """The IPC messages of one more batch (with the schema's before the first)."""
         if len(self._preview) < PREVIEW_ROWS:
             self._preview.extend(_as_text(batch.slice(0, PREVIEW_ROWS - len(self._preview))))
-        self._writer.write_batch(batch)
         self.rows += batch.num_rows
-        return self._take()
+        return [*self._begin(), self._passed(batch.serialize())]
 
-    def finish(self) -> list[bytes]:
+    def finish(self) -> list[memoryview]:
         """The end-of-stream marker."""
-        self._writer.close()
-        return self._take()
+        return [*self._begin(), self._passed(_END_OF_STREAM)]
 
     def record(self) -> bytes:
         """What the record's body says of this result: its digest and its first rows, as JSON."""
@@ -79,12 +52,14 @@ class ArrowBody:
             ensure_ascii=False,
         ).encode("utf-8", "replace")
 
-    def _take(self) -> list[bytes]:
-        taken, self._sink.taken = self._sink.taken, []
-        for piece in taken:
-            self._digest.update(piece)
-            self.size_bytes += len(piece)
-        return taken
+    def _begin(self) -> list[memoryview]:
+        return [] if self.size_bytes else [self._passed(self.schema.serialize())]
+
+    def _passed(self, message: bytes | pa.Buffer) -> memoryview:
+        view = memoryview(message)
+        self._digest.update(view)
+        self.size_bytes += view.nbytes
+        return view
 
 
 def _as_text(batch: pa.RecordBatch) -> Sequence[list[str | None]]:

@@ -12,7 +12,7 @@ from jupyter_zt.gateway.answers import Answer
 from jupyter_zt.gateway.body import ArrowBody
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
-from jupyter_zt.gateway.stream import AnswerStream
+from jupyter_zt.gateway.stream import AnswerStream, Piece
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.unbroken import conclusive
 from jupyter_zt.model import Action, Approval, Facts, Lease, Record, RecordDraft, RecordKind
@@ -94,10 +94,10 @@ async def deliver(
     return Delivered(record, answer.rows, size_bytes, answer.command_tag, truncated, None)
 
 
-async def _send_batches(body: ArrowBody, answer: Answer, stream: AnswerStream) -> list[bytes]:
+async def _send_batches(body: ArrowBody, answer: Answer, stream: AnswerStream) -> list[Piece]:
     """Streams all but the last part, which is returned: it may go out only with its record."""
     started = last_progress = time.monotonic()
-    withheld: list[bytes] = []
+    withheld: list[Piece] = []
     async for batch in answer:
         if batch.nbytes <= INLINE_BYTES:
             withheld += body.add(batch)

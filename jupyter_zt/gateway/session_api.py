@@ -37,21 +37,12 @@ class FrameResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the action as a task of the session and answers with what it writes."""
-        begun = False
-
-        async def write(data: bytes) -> None:
-            nonlocal begun
-            if not begun:
-                begun = True
-                headers = [(b"content-type", MEDIA_TYPE.encode())]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": data, "more_body": True})
 
         async def hang_up() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        stream = AnswerStream(write)
+        stream = AnswerStream(_Reply(send).write)
         work = asyncio.ensure_future(self._work(stream))
         gone = asyncio.ensure_future(hang_up())
         self._session.running.add(work)
@@ -76,7 +67,6 @@ class FrameResponse(Response):
                 return
             _tell(stream, error, "failed")
         await stream.close()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _why_cancelled(self) -> ZTError:
         try:
@@ -84,6 +74,23 @@ class FrameResponse(Response):
         except ZTError as error:
             return error
         return ZTError("This action was cancelled.", code="cancelled")
+
+
+class _Reply:
+    """The HTTP answer. One that is there as a whole says its length, and needs no chunks."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = False
+
+    async def write(self, data: bytes, last: bool) -> None:  # noqa: FBT001 (`AnswerStream` calls)
+        if not self._begun:
+            self._begun = True
+            headers = [(b"content-type", MEDIA_TYPE.encode())]
+            if last:
+                headers.append((b"content-length", str(len(data)).encode()))
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
 
 def _tell(stream: AnswerStream, error: ZTError, status: str) -> None:

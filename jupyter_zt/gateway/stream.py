@@ -10,7 +10,9 @@ from jupyter_zt.gateway.frames import arrow_header, event_frame
 FIRST_FLUSH_SECONDS = 0.05
 """What is ready sooner than this goes out in one write: most small results do."""
 
-Write = Callable[[bytes], Awaitable[None]]
+Piece = bytes | memoryview
+Write = Callable[[bytes, bool], Awaitable[None]]
+"""Takes whole frames, and whether they are the last; returns when there is room for more."""
 
 
 class AnswerStream:
@@ -18,7 +20,7 @@ class AnswerStream:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._pending: list[bytes] = []
+        self._pending: list[Piece] = []
         self._writing = asyncio.Lock()
         self._started = False
         loop = asyncio.get_running_loop()
@@ -30,7 +32,7 @@ class AnswerStream:
         event: Mapping[str, object] = {"event": name, **fields}
         self._pending.append(event_frame(event))
 
-    def arrow(self, slices: Sequence[bytes]) -> None:
+    def arrow(self, slices: Sequence[Piece]) -> None:
         """Adds bytes of the Arrow IPC stream."""
         size = sum(len(piece) for piece in slices)
         if size:
@@ -40,11 +42,13 @@ class AnswerStream:
     async def flush(self) -> None:
         """Writes what is pending; returns when the kernel has room for more."""
         async with self._writing:
-            pending, self._pending = self._pending, []
-            if not pending:
-                return
-            self._started = True
-            await self._write(pending[0] if len(pending) == 1 else b"".join(pending))
+            if self._pending:
+                await self._write_pending(last=False)
+
+    async def _write_pending(self, *, last: bool) -> None:
+        pending, self._pending = self._pending, []
+        self._started = True
+        await self._write(b"".join(pending), last)
 
     def unused(self) -> bool:
         """Whether nothing was said yet: the answer may then take another form."""
@@ -54,9 +58,10 @@ class AnswerStream:
         return True
 
     async def close(self) -> None:
-        """Writes the rest."""
+        """Writes the rest, and that it is the last."""
         self._timer.cancel()
-        await self.flush()
+        async with self._writing:
+            await self._write_pending(last=True)
 
     def _flush_soon(self) -> None:
         task = asyncio.ensure_future(self.flush())

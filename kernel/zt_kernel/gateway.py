@@ -90,7 +90,7 @@ class Gateway:
         connection = self._connect(CONNECT_PATIENCE_SECONDS)
         body = json.dumps(action, ensure_ascii=False).encode("utf-8", "surrogatepass")
         try:
-            connection.request("POST", "/v1/actions", body, {"Content-Type": "application/json"})
+            connection.post("/v1/actions", body)
             return Answer(self, connection)
         except BaseException:
             connection.close()
@@ -159,11 +159,28 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("gateway", timeout=None)
         self._path = path
+        self._held_back: list[bytes] | None = None
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+    def post(self, path: str, body: bytes) -> None:
+        """Sends a request with a JSON body, head and body at once: the gateway wakes up once."""
+        parts: list[bytes] = []
+        self._held_back = parts
+        try:
+            self.request("POST", path, body, {"Content-Type": "application/json"})
+        finally:
+            self._held_back = None
+        self.send(b"".join(parts))
+
+    def send(self, data: Any) -> None:
+        if self._held_back is None:
+            super().send(data)
+        else:
+            self._held_back.append(data)
 
     def set_timeout(self, seconds: float | None) -> None:
         """How long one read may take; None waits for as long as it takes."""

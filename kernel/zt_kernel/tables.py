@@ -44,8 +44,11 @@ def _convert(table: pa.Table) -> pd.DataFrame:
     # Splitting blocks skips a copy, but a column of one chunk would be Arrow's own memory, which
     # pandas can't write to: `df.loc[0, "n"] = 1` must work. Several chunks are copied together.
     large = all(column.num_chunks > 1 for column in table.columns)
+    # A small table is done sooner than other threads have begun.
     return pd.DataFrame(
-        table.to_pandas(date_as_object=False, split_blocks=large, self_destruct=large)
+        table.to_pandas(
+            date_as_object=False, split_blocks=large, self_destruct=large, use_threads=large
+        )
     )
 
 
