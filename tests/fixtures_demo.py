@@ -76,6 +76,11 @@ class Demo:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def statements(self, containing: str) -> list[str]:
         """Lines of PostgreSQL's own statement log that hold this text."""
         time.sleep(0.1)
