@@ -35,6 +35,7 @@ __all__ = [
     "TargetError",
     "UnavailableError",
     "ZTError",
+    "error_from_problem",
 ]
 
 
@@ -174,3 +175,31 @@ class EvidenceError(ZTError):
 
     default_code = "bad_evidence"
     status = 422
+
+
+_BY_STATUS: dict[int, type[ZTError]] = {
+    400: InvalidInputError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: LimitError,
+    422: InvalidInputError,
+    502: TargetError,
+    503: UnavailableError,
+}
+
+
+def error_from_problem(status: int, problem: object) -> ZTError:
+    """The error that the gateway has answered with, on the other side of the wire.
+
+    Args:
+        status: HTTP status of the answer.
+        problem: Its body as parsed JSON: `{"code", "message", "hint"}` when it is the gateway's.
+    """
+    error = _BY_STATUS.get(status, ZTError)
+    try:
+        code, message, hint = (str(problem[name]) for name in ("code", "message", "hint"))  # type: ignore[index]
+    except (KeyError, TypeError):
+        return error(f"The gateway answered {status}.")
+    return error(message, code=code, hint=hint)

@@ -14,6 +14,10 @@ __all__ = ["main"]
 COMMANDS = {
     "demo": "start everything on this machine: a shop's database, logins, the gateway, JupyterLab",
     "gateway": "run the gateway of a configuration directory",
+    "login": "log in at a gateway, in the browser of any device",
+    "logout": "end that login",
+    "whoami": "say who is logged in, where, and until when",
+    "exec": "run a command, or a batch of them, on a connection of the gateway",
     "explain": "say what policy would decide about a command, without running it",
     "verify": "check a recording offline: was it changed, is anything missing",
 }

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jupyter_zt.cli.terminal import printable
 from jupyter_zt.errors import EvidenceError
 from jupyter_zt.recording.verify import CellVerdict, Report, Verdict, verify
 from jupyter_zt.recording.verify.strict_json import parse_json
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.json:
         print(json.dumps(report.to_json(), indent=2))
     else:
-        print(_printable(_text(str(arguments.file), report)))
+        print(printable(_text(str(arguments.file), report)))
     return report.exit_code
 
 
@@ -71,7 +72,7 @@ def _read_trust(path: Path) -> dict[str, Any]:
     try:
         value = parse_json(_read_text(path))
     except EvidenceError as error:
-        print(_printable(f"{path}: {error.message}"), file=sys.stderr)
+        print(printable(f"{path}: {error.message}"), file=sys.stderr)
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -81,7 +82,7 @@ def _read_text(path: Path) -> str:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read(_MAX_INPUT_BYTES)
     except (OSError, ValueError) as error:
-        print(_printable(f"{path}: {error}"), file=sys.stderr)
+        print(printable(f"{path}: {error}"), file=sys.stderr)
         return ""
 
 
@@ -102,12 +103,3 @@ def _text(name: str, report: Report) -> str:
     if report.not_proven:
         lines += ["", "Not proven:", *(f"  - {item}" for item in report.not_proven)]
     return "\n".join(lines)
-
-
-def _printable(text: str) -> str:
-    """Text of a recording may hold terminal commands, or letters that the terminal can't show."""
-    shown = "".join(
-        char if char == "\n" or char.isprintable() else f"\\u{ord(char):04x}" for char in text
-    )
-    encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)

@@ -14,33 +14,12 @@ from typing import Any, Final
 
 import httpx
 
-from jupyter_zt.errors import (
-    AuthenticationError,
-    ConflictError,
-    InvalidInputError,
-    LimitError,
-    NotFoundError,
-    PermissionDeniedError,
-    TargetError,
-    UnavailableError,
-    ZTError,
-)
+from jupyter_zt.errors import UnavailableError, ZTError, error_from_problem
 
 __all__ = ["GatewayClient", "OpenedSession"]
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 _MAX_WAIT_SECONDS: Final = 25
-_ERRORS: Final[dict[int, type[ZTError]]] = {
-    400: InvalidInputError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    413: LimitError,
-    422: InvalidInputError,
-    502: TargetError,
-    503: UnavailableError,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +212,8 @@ def _bearer(token: str) -> dict[str, str]:
 
 def _refusal(response: httpx.Response) -> ZTError:
     """The gateway's own error, or a plain one where the answer is not from the gateway."""
-    error = _ERRORS.get(response.status_code, ZTError)
     try:
         problem = response.json()
-        return error(str(problem["message"]), code=str(problem["code"]), hint=str(problem["hint"]))
-    except (ValueError, KeyError, TypeError):
-        return error(f"The gateway answered {response.status_code}.")
+    except ValueError:
+        problem = None
+    return error_from_problem(response.status_code, problem)

@@ -25,6 +25,8 @@ from jupyter_zt.identity.provider import ProviderMetadata, unreachable
 from jupyter_zt.identity.token_endpoint import TokenEndpoint
 from jupyter_zt.identity.verifier import SKEW_SECONDS, TokenVerifier
 
+RENEW_MARGIN_SECONDS = 60.0
+
 _RESPONSE_PARAMETERS = ("code", "state", "iss", "error")
 _Answer = TypeVar("_Answer")
 
@@ -54,6 +56,12 @@ class Tokens:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     claims: Claims
+
+    @property
+    def renew_at(self) -> float:
+        """When to ask for new ones, seconds since 1970: a while before the ID token expires."""
+        lifetime = (self.claims.expires_at - self.claims.issued_at).total_seconds()
+        return self.claims.expires_at.timestamp() - min(RENEW_MARGIN_SECONDS, lifetime / 3)
 
 
 class RelyingParty:

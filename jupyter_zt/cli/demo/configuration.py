@@ -21,6 +21,7 @@ from jupyter_zt.cli.demo.layout import Layout, write_private
 from jupyter_zt.cli.demo.loopback import HOST
 
 CLIENT_ID = "jupyter-zt"
+CLI_CLIENT_ID = "jupyter-zt-cli"
 LOG_ORIGIN = "jupyter-zt-demo"
 NOTEBOOKS = ("tour.ipynb", "react.ipynb")
 
@@ -124,6 +125,8 @@ def _write_gateway(layout: Layout, plan: Plan, writer: Writer) -> None:
                 "auditor": ["auditors"],
                 "admin": ["admins"],
             },
+            "cli_client_id": CLI_CLIENT_ID,
+            "cli_scopes": ["profile", "groups", "offline_access"],
         },
         "broker": {"secret": {"file": "secrets/broker"}},
         "approvals": {"expires_seconds": 1800},
@@ -152,7 +155,8 @@ def _write_identity(layout: Layout, plan: Plan) -> None:
                 "client_secret": layout.secret("jupyter_client"),
                 "redirect_uris": [f"{jupyter}/zt/login/callback"],
                 "post_logout_redirect_uris": [f"{jupyter}/zt/logged-out"],
-            }
+            },
+            {"client_id": CLI_CLIENT_ID},
         ],
     }
     write_private(layout.identity / "provider.json", json.dumps(document, indent=1))

@@ -8,8 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from jupyter_zt.cli.client import places
 from jupyter_zt.cli.demo import model
 from jupyter_zt.cli.demo.browser import browser_opener
 from jupyter_zt.cli.demo.children import Children, Program
@@ -23,7 +25,7 @@ from jupyter_zt.cli.demo.layout import Layout, make_layout
 from jupyter_zt.cli.demo.loopback import answers_http, is_free
 from jupyter_zt.cli.demo.postgres import Postgres
 from jupyter_zt.cli.demo.shop import CUSTOMERS, ORDERS, is_loaded, load
-from jupyter_zt.errors import ConflictError
+from jupyter_zt.errors import ConflictError, ZTError
 
 DEFAULT_DIRECTORY = Path("~/.local/share/jupyter-zt/demo")
 DEFAULT_PORT = 8888
@@ -37,6 +39,8 @@ Open {url}/lab/tree/tour.ipynb
      and log in as reviewer. Approve it in the panel on the right: the cell goes on by itself.
   3. Shut the kernel down: the recording, in the folder recordings, is sealed. Check it with
      jupyter zt verify --trust {root}/trust.json {root}/work/recordings/tour.*.zt.ipynb
+
+On the command line: jupyter zt login, then jupyter zt exec warehouse 'SELECT * FROM products'
 
 Ctrl-C stops everything.
 """
@@ -77,14 +81,15 @@ def main(argv: Sequence[str]) -> int:
         # SIGINT too: a shell's background job starts with it ignored.
         signal.signal(told, signal.default_int_handler)
     children = Children()
+    plan = Plan(
+        ports=layout.ports(arguments.port),
+        jupyter=arguments.port,
+        with_model=model.weights() is not None,
+        allow_unsandboxed=arguments.allow_unsandboxed,
+    )
     try:
-        plan = Plan(
-            ports=layout.ports(arguments.port),
-            jupyter=arguments.port,
-            with_model=model.weights() is not None,
-            allow_unsandboxed=arguments.allow_unsandboxed,
-        )
         start(layout, children, plan, log_statements=arguments.log_statements)
+        _show_to_command_line(plan.url("gateway"))
         print(TO_TRY.format(url=plan.url("jupyter"), root=layout.root))
         if opener is not None:
             opener(f"{plan.url('jupyter')}/lab/tree/tour.ipynb")
@@ -95,10 +100,20 @@ def main(argv: Sequence[str]) -> int:
         # Stopping takes seconds at most: a second Ctrl-C must not cut it short.
         for told in TO_STOP:
             signal.signal(told, signal.SIG_IGN)
+        with suppress(ZTError, OSError):
+            places.stop_pointing_at(plan.url("gateway"))
         children.stop()
         os.close(lock)
     print("Stopped.")
     return 0
+
+
+def _show_to_command_line(gateway: str) -> None:
+    """`jupyter zt login` finds the gateway by itself, as long as the demo runs."""
+    try:
+        places.point_at(gateway)
+    except (ZTError, OSError) as error:
+        print(f"jupyter zt login needs --gateway {gateway} ({error})", flush=True)
 
 
 def start(layout: Layout, children: Children, plan: Plan, *, log_statements: bool) -> None:

@@ -1,0 +1,360 @@
+"""`jupyter zt exec`: the real gateway, a real PostgreSQL, a real login."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jupyter_zt.recording.verify import Verdict, verify
+from tests.cli.command_line import CommandLine
+from tests.fixtures_gateway import REDIRECT, Gateway
+from tests.fixtures_postgres import PostgresServer
+from tests.identity import world
+
+READ = "SELECT id, email FROM customers ORDER BY id LIMIT 2"
+WRITE = "UPDATE orders SET state = state WHERE id = 1"
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    state = tmp_path_factory.mktemp("identity")
+    with world.demo_provider(state, REDIRECT, device_interval_seconds=1) as provider:
+        running = Gateway(tmp_path_factory.mktemp("gateway"), postgres, provider.memory.issuer)
+        running.start()
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def analyst(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    line = CommandLine(tmp_path_factory.mktemp("analyst"), gateway.url)
+    assert line.log_in("analyst")[0] == 0
+    return line
+
+
+def token(line: CommandLine) -> dict[str, str]:
+    id_token = json.loads(line.login_file.read_text())["tokens"]["id_token"]
+    return {"Authorization": f"Bearer {id_token}"}
+
+
+def open_sessions(line: CommandLine) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{line.gateway}/v1/sessions", headers=token(line))
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def opened(line: CommandLine) -> dict[str, str]:
+    answer = httpx.post(f"{line.gateway}/v1/sessions", headers=token(line), json={})
+    assert answer.status_code == 201, answer.text
+    session: dict[str, str] = answer.json()
+    return session
+
+
+def test_batch_runs_in_one_session_and_is_recorded(
+    analyst: CommandLine, gateway: Gateway, tmp_path: Path
+) -> None:
+    recording = tmp_path / "batch.zt.ipynb"
+    status, answers = analyst.batch(
+        [
+            {"command": READ},
+            {"command": "SELECT id FROM customers WHERE id = $1", "parameters": [2]},
+            {"command": "DROP TABLE customers"},
+            {"command": WRITE},
+            {"command": "SELECT 1/0 AS x"},
+            {"command": "SELECT no_such_column FROM customers"},
+        ],
+        *("--record", str(recording)),
+    )
+    assert status == 1
+    assert all(
+        set(answer) == {"status", "code", "message", "columns", "rows", "masked", "record"}
+        for answer in answers
+    )
+    read, bound, drop, write, failed, unknown = answers
+    assert (read["status"], read["code"]) == ("completed", "")
+    assert read["columns"] == ["id", "email"]
+    assert [row[0] for row in read["rows"]] == [1, 2]
+    assert set(read["masked"]) == {"email"}
+    assert bound["rows"] == [[2]]
+    assert (drop["status"], drop["code"]) == ("denied", "destructive_statement")
+    assert (write["status"], write["code"]) == ("held", "approval_required")
+    assert failed["status"] == "failed"
+    assert unknown["status"] == "failed"
+    assert all(answer["record"].isdecimal() for answer in answers)
+    assert not gateway.statements("SET state = state")
+
+    trust = json.loads((gateway.folder / "state/trust.json").read_text())
+    report = verify(recording, trust, None)
+    assert report.verdict is Verdict.VALID, report.messages
+    assert "command line" in recording.read_text()
+    assert not open_sessions(analyst)
+
+
+def test_everything_completed_is_status_0(analyst: CommandLine) -> None:
+    status, answers = analyst.batch([{"command": "SELECT 1 AS one"}, {"command": READ}])
+    assert (status, [answer["status"] for answer in answers]) == (0, ["completed", "completed"])
+    assert analyst.batch([]) == (0, [])
+
+
+def test_values_are_json_that_loses_nothing(analyst: CommandLine) -> None:
+    command = (
+        "SELECT 9007199254740993::bigint, 1.5::float8, 'NaN'::float8, '-infinity'::float8, "
+        "12345678901234567890.12::numeric(30,2), date '2024-02-29', "
+        "timestamp '2024-02-29 12:30:00.5', timestamptz '2024-02-29 12:30:00+00', "
+        "time '12:30', '\\xdeadbeef'::bytea, true, NULL::int, 'a\"\u00e9\n', array[1,2], "
+        "interval '1 day 3.5 seconds'"
+    )
+    status, (answer,) = analyst.batch([{"command": command}])
+    assert status == 0, answer
+    assert answer["rows"][0] == [
+        9007199254740993,
+        1.5,
+        "NaN",
+        "-Infinity",
+        "12345678901234567890.12",
+        "2024-02-29",
+        "2024-02-29T12:30:00.500000",
+        "2024-02-29T12:30:00+00:00",
+        "12:30:00",
+        "\\xdeadbeef",
+        True,
+        None,
+        'a"\u00e9\n',
+        [1, 2],
+        "P0M1DT3.5S",
+    ]
+
+
+def test_malformed_lines_fail_and_the_batch_goes_on(analyst: CommandLine) -> None:
+    status, answers = analyst.batch(
+        [
+            "no json",
+            "",
+            {"command": 5},
+            {"command": "SELECT 1", "parameters": [{}]},
+            {"command": "\ud800"},
+            {"command": "SELECT 1"},
+        ]
+    )
+    assert status == 1
+    assert [answer["code"] for answer in answers[:4]] == ["bad_input"] * 4
+    assert {answer["status"] for answer in answers[:5]} == {"failed"}
+    assert answers[5]["rows"] == [[1]]
+
+
+def test_each_answer_comes_before_the_next_question(analyst: CommandLine) -> None:
+    process = analyst.start("exec", "warehouse", "--batch")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for number in (1, 2, 3):
+        process.stdin.write(json.dumps({"command": f"SELECT {number}"}).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["rows"] == [[number]]
+        assert len(open_sessions(analyst)) == 1
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert not open_sessions(analyst)
+
+
+def test_held_command_waits_for_another_person(analyst: CommandLine, gateway: Gateway) -> None:
+    process = analyst.start("exec", "warehouse", "--batch", "--wait")
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"command": WRITE}).encode() + b"\n")
+    process.stdin.close()
+    process.stdin = None
+
+    def waiting() -> list[dict[str, Any]]:
+        return [one for one in gateway.approvals("reviewer") if one["state"] == "open"]
+
+    world.wait_until(lambda: bool(waiting()), seconds=30)
+    (approval,) = waiting()
+    assert (approval["notebook"], approval["agent"]) == ("command line", None)
+    assert gateway.vote("reviewer", approval["id"]).is_success
+    out, _ = process.communicate(timeout=60)
+    answer = json.loads(out)
+    assert (answer["status"], answer["message"]) == ("completed", "UPDATE 1")
+    assert process.returncode == 0
+
+
+def test_denied_by_a_person_is_denied(analyst: CommandLine, gateway: Gateway) -> None:
+    process = analyst.start("exec", "warehouse", WRITE, "--wait")
+    world.wait_until(
+        lambda: any(one["state"] == "open" for one in gateway.approvals("reviewer")), seconds=30
+    )
+    (held,) = [one for one in gateway.approvals("reviewer") if one["state"] == "open"]
+    gateway.vote("reviewer", held["id"], approve=False, reason="not today")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"denied [approval_denied]" in err
+    assert b"not today" in err
+
+
+def test_what_is_not_waited_for_is_withdrawn(analyst: CommandLine, gateway: Gateway) -> None:
+    status, out, err = analyst.run("exec", "warehouse", WRITE)
+    assert (status, out) == (1, "")
+    assert "held [approval_required]" in err
+    assert not [one for one in gateway.approvals("reviewer") if one["state"] == "open"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_program_withdraws_and_seals(
+    analyst: CommandLine, gateway: Gateway, how: signal.Signals
+) -> None:
+    process = analyst.start("exec", "warehouse", WRITE, "--wait")
+    world.wait_until(
+        lambda: any(one["state"] == "open" for one in gateway.approvals("reviewer")), seconds=30
+    )
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"Stopped." in err
+    assert b"Traceback" not in err
+    assert not [one for one in gateway.approvals("reviewer") if one["state"] == "open"]
+    assert not open_sessions(analyst)
+
+
+def test_single_command_prints_a_table(analyst: CommandLine) -> None:
+    status, out, err = analyst.run(
+        "exec", "warehouse", "SELECT id, 'a' || chr(27) || '[2J' AS odd, email FROM customers "
+        "ORDER BY id LIMIT 2"
+    )  # fmt: skip
+    assert status == 0, err
+    head, rule, first, _second = out.splitlines()
+    assert head.split() == ["id", "odd", "email"]
+    assert set(rule) == {"-", " "}
+    assert first.split()[0] == "1"
+    assert "\x1b" not in out
+    assert "2 rows" in err
+    assert "masked: email" in err
+
+
+def test_unknown_connection_is_denied_with_its_name(analyst: CommandLine) -> None:
+    status, (answer,) = analyst.batch([{"command": "SELECT 1"}], connection="warehose")
+    assert (status, answer["code"]) == (1, "unknown_connection")
+
+
+def test_rights_are_those_of_the_person(gateway: Gateway, tmp_path: Path) -> None:
+    auditor = CommandLine(tmp_path, gateway.url)
+    assert auditor.log_in("auditor")[0] == 0
+    status, (answer,) = auditor.batch([{"command": READ}])
+    assert (status, answer["code"]) == (1, "not_permitted_by_policy")
+
+
+def test_result_that_was_cut_says_so(analyst: CommandLine) -> None:
+    command = "SELECT a.id FROM customers a, customers b, customers c"
+    status, (answer,) = analyst.batch([{"command": command}])
+    assert status == 0, answer
+    assert answer["code"] == "truncated"
+    assert "max_rows" in answer["message"]
+    assert len(answer["rows"]) == 5000
+
+
+def test_recording_that_can_not_be_saved_is_said_before_anything_runs(
+    analyst: CommandLine, tmp_path: Path
+) -> None:
+    status, _, err = analyst.run(
+        "exec", "warehouse", "SELECT 1", "--record", str(tmp_path / "no" / "r.zt.ipynb")
+    )
+    assert status == 2
+    assert "There is no folder" in err
+
+
+# --- the session that has no broker ---------------------------------------------------------------
+
+
+def test_no_broker_vouches_for_cells_of_a_command_line(
+    analyst: CommandLine, gateway: Gateway
+) -> None:
+    session = opened(analyst)
+    assert session["attestation"] == ""
+    report = {"msg_id": "m", "cell_id": "c", "source": "1", "outputs": [], "status": "ok"}
+    for attestation in ("", "guess"):
+        answer = httpx.post(
+            f"{gateway.url}/v1/sessions/{session['id']}/cells",
+            headers={"ZT-Attestation": attestation, **token(analyst)},
+            json=report,
+        )
+        assert (answer.status_code, answer.json()["code"]) == (403, "no_broker")
+    opening = gateway.records(session["id"])[0]
+    assert opening["notebook"] == "command line"
+    assert opening["sandbox"] == {"state": "unsandboxed", "detail": "command line"}
+    assert opening["principal"]["agent"] == ""
+    seal(analyst, session["id"])
+
+
+def test_only_its_own_person_steers_it(
+    analyst: CommandLine, gateway: Gateway, tmp_path: Path
+) -> None:
+    session = opened(analyst)
+    other = CommandLine(tmp_path, gateway.url)
+    assert other.log_in("analyst2")[0] == 0
+    address = f"{gateway.url}/v1/sessions/{session['id']}"
+    for headers in (token(other), {}, {"ZT-Attestation": ""}):
+        sealed = httpx.post(f"{address}/seal", headers=headers, json={"cells_seen": "0"})
+        renewed = httpx.post(f"{address}/renew", headers=headers)
+        assert (
+            sealed.status_code == renewed.status_code == (404 if headers == token(other) else 401)
+        )
+    seal(analyst, session["id"])
+
+
+def test_nobody_without_the_brokers_secret_speaks_for_a_notebook(
+    analyst: CommandLine, gateway: Gateway
+) -> None:
+    notebook = {
+        "agent": "helper",
+        "notebook": "tour.ipynb",
+        "kernel": "k",
+        "sandbox": {"state": "sandboxed", "detail": "believe me"},
+    }
+    for body, secret in ((notebook, ""), (notebook, "guess"), ({}, "guess")):
+        headers = token(analyst) | ({"ZT-Broker": secret} if secret else {})
+        answer = httpx.post(f"{gateway.url}/v1/sessions", headers=headers, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not_a_broker")
+    answer = httpx.post(f"{gateway.url}/v1/sessions", json={})
+    assert answer.status_code == 401
+
+
+def test_socket_out_of_reach_says_where_it_can_be_reached(
+    own_gateway: Gateway, tmp_path: Path
+) -> None:
+    line = CommandLine(tmp_path / "home", own_gateway.url)
+    assert line.log_in("analyst")[0] == 0
+    # As on another host: the control API answers, and the folder of the sockets is not there.
+    runtime = own_gateway.configuration["gateway"]["runtime"]
+    ended = subprocess.run(
+        [
+            *("bwrap", "--dev-bind", "/", "/", "--tmpfs", runtime),
+            *(sys.executable, "-m", "jupyter_zt.cli", "exec", "warehouse", "SELECT 1"),
+        ],
+        env=line.environment,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert b"[session_socket_unreachable]" in ended.stderr
+    assert b"on the gateway's own host by the gateway's own user" in ended.stderr
+    assert not open_sessions(line)
+    own_gateway.stop()
+    status, _, err = line.run("exec", "warehouse", "SELECT 1")
+    assert status == 2
+    assert "[gateway_unreachable]" in err
+
+
+def seal(line: CommandLine, session: str) -> None:
+    answer = httpx.post(
+        f"{line.gateway}/v1/sessions/{session}/seal",
+        headers=token(line),
+        json={"cells_seen": "0"},
+    )
+    assert answer.status_code == 200, answer.text
