@@ -49,6 +49,10 @@ class Leases:
             session.leases[target.name] = await self._recorded(lease, target)
             return lease
 
+    def forget(self, session: LiveSession, target: Target) -> None:
+        """The target no longer takes the session's read lease: the next read gets a new one."""
+        session.leases.pop(target.name, None)
+
     async def give_back(self, target: Target, lease: Lease | None) -> None:
         """A write's lease ends with the write; a read's with its session.
 

@@ -50,6 +50,7 @@ CHECK_EXPIRY_SECONDS = 30
 MAX_ACTIONS_AT_ONCE = 32
 """Of one session, running or held: the target and the reviewers are everybody's."""
 
+_LEASE_GONE = frozenset({"lease_refused", "lease_expired"})
 _NOTHING_CHANGED = (TargetError, InvalidInputError, PermissionDeniedError, ConfigError)
 """Errors that come before a write is committed, or that say themselves that it may have been."""
 
@@ -202,6 +203,8 @@ async def _carry_out(
             await conclusive(_abandon(rooms, session, action, held, executing))
         raise
     except ZTError as error:
+        if error.code in _LEASE_GONE:
+            rooms.leases.forget(session, target)
         await conclusive(_fail(rooms, session, understood, error, held, executing, stream))
         return
     except Exception:

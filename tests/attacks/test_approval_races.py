@@ -54,7 +54,7 @@ def executing(session: Session, command: str = UPDATE) -> tuple[Call, str, str]:
     action = call.wait_for("accepted")["action"]
     approval = call.wait_for("held")["approval"]["id"]
     session.gateway.vote("reviewer", approval)
-    world.wait_until(lambda: bool(session.gateway.statements(action)), seconds=10)
+    world.wait_until(lambda: bool(session.gateway.statements(action)), seconds=30)
     return call, action, approval
 
 
@@ -113,7 +113,7 @@ def test_hanging_up_right_after_asking(gateway: Gateway, command: str) -> None:
         call = session.start(command)
         time.sleep(chance.uniform(0, 0.012))
         call.close()
-    world.wait_until(lambda: all(closings(session).values()), seconds=10)
+    world.wait_until(lambda: all(closings(session).values()), seconds=30)
     ends = closings(session)
     assert all(len(end) == 1 for end in ends.values()), ends
     waiting = [a for a in gateway.approvals("reviewer") if a["command"] == UPDATE]
@@ -148,7 +148,7 @@ def test_a_resume_that_hangs_up_while_the_first_executes(gateway: Gateway) -> No
         approval = call.wait_for("held")["approval"]["id"]
         second = session.resume(action)
         gateway.vote("reviewer", approval)
-        world.wait_until(lambda: bool(gateway.statements(action)), seconds=10)
+        world.wait_until(lambda: bool(gateway.statements(action)), seconds=30)
         second.close()
         session.resume(action).close()
         time.sleep(0.3)
@@ -165,7 +165,7 @@ def test_hanging_up_while_the_result_is_recorded(gateway: Gateway) -> None:
         busy = database_busy(gateway)
         busy.__enter__()
     try:
-        world.wait_until(lambda: city(gateway) == "Raced", seconds=10)
+        world.wait_until(lambda: city(gateway) == "Raced", seconds=30)
         time.sleep(0.2)
         for _ in range(3):
             session.post(f"/v1/actions/{action}/cancel")
@@ -173,7 +173,7 @@ def test_hanging_up_while_the_result_is_recorded(gateway: Gateway) -> None:
         time.sleep(0.2)
     finally:
         busy.__exit__(None, None, None)
-    world.wait_until(lambda: bool(closings(session)[action]), seconds=10)
+    world.wait_until(lambda: bool(closings(session)[action]), seconds=30)
     assert closings(session) == {action: [RecordKind.RESULT, "executed"]}
     assert state_of(gateway, approval) == "executed"
     session.seal()
@@ -192,7 +192,7 @@ def test_hanging_up_while_a_failure_is_recorded(gateway: Gateway) -> None:
         time.sleep(0.2)
     finally:
         busy.__exit__(None, None, None)
-    world.wait_until(lambda: bool(closings(session)[action]), seconds=10)
+    world.wait_until(lambda: bool(closings(session)[action]), seconds=30)
     assert closings(session) == {action: [RecordKind.ERROR, "executed"]}
     assert state_of(gateway, approval) == "executed"
     session.seal()
