@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def kernel_start(stand: Stand) -> Iterator[Figure]:
     def plain() -> float:
         started = time.perf_counter()
         manager = KernelManager(kernel_name="python3")
-        manager.start_kernel()
+        manager.start_kernel(stderr=subprocess.DEVNULL)  # it warns of its TCP ports
         client = manager.client()
         client.start_channels()
         client.wait_for_ready(timeout=60)
