@@ -62,6 +62,8 @@ class SessionRecorder:
         self._posted = asyncio.Event()
         self._posted.set()
         self._file_is_old = asyncio.Event()
+        # One writer at a time: what was fetched first must not replace what was sealed since.
+        self._writing = asyncio.Lock()
         self._tasks = [
             asyncio.create_task(self._post_cells()),
             asyncio.create_task(self._keep_file()),
@@ -157,21 +159,23 @@ class SessionRecorder:
         self._waiting.popleft()
 
     async def _write_file(self) -> None:
-        try:
-            content = await self._gateway.recording(self._session)
-        except ZTError as error:
-            self._lose(error)
-        else:
-            await asyncio.to_thread(self._file.write, content)
+        async with self._writing:
+            try:
+                content = await self._gateway.recording(self._session)
+            except ZTError as error:
+                self._lose(error)
+            else:
+                await asyncio.to_thread(self._file.write, content)
 
     async def _seal(self) -> None:
-        try:
-            sealed = await self._gateway.seal(self._session, self._cells_seen)
-        except ZTError as error:
-            self._lose(error)
-            return
-        if self._cells_seen:
-            await asyncio.to_thread(self._file.write, sealed)
+        async with self._writing:
+            try:
+                sealed = await self._gateway.seal(self._session, self._cells_seen)
+            except ZTError as error:
+                self._lose(error)
+                return
+            if self._cells_seen:
+                await asyncio.to_thread(self._file.write, sealed)
 
     def _lose(self, error: ZTError) -> None:
         """Take note of a final refusal; raise one that may pass."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +128,34 @@ async def test_sealing_waits_for_what_is_not_recorded_yet(
     await sealing
 
     assert written(tmp_path) == {"cells": 1, "sealed": "1"}
+
+
+async def test_a_slow_write_of_what_came_before_does_not_replace_the_sealed_recording(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    class SlowFile(RecordingFile):
+        def write(self, content: bytes) -> None:
+            if not json.loads(content)["sealed"]:
+                begun.set()
+                go.wait(20)
+            super().write(content)
+
+    file = SlowFile(tmp_path / "recordings", "work/tour.ipynb", SESSION.id)
+    client = gateway.client()
+    recorder = SessionRecorder(client, SESSION, file, logging.getLogger("test"))
+    recorder.add([cell("1")])
+    await until(begun.is_set)
+    sealing = asyncio.create_task(recorder.seal())
+    await asyncio.sleep(0.1)  # it would have been sealed by now
+
+    go.set()
+    await sealing
+    await asyncio.sleep(0.1)  # nothing is written behind its back
+
+    assert written(tmp_path) == {"cells": 1, "sealed": "1"}
+    await client.close()
 
 
 async def test_a_session_without_cells_leaves_no_file(
