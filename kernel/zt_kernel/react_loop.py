@@ -75,7 +75,8 @@ class ReactRun:
 
     def __repr__(self) -> str:
         head = f"Answer: {self.answer}" if self.answer else f"No answer: {self.stopped}"
-        seen = f"It saw records {', '.join(self.records)}." if self.records else "It saw no data."
+        which = "record" if len(self.records) == 1 else "records"
+        seen = f"It saw {which} {', '.join(self.records)}." if self.records else "It saw no data."
         return f"{head}\n{seen} Written by {self.model}; check it against them."
 
     def _repr_mimebundle_(
