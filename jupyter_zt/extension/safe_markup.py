@@ -24,6 +24,8 @@ from typing import Final
 import nh3
 from markdown_it import MarkdownIt
 
+from jupyter_zt.extension.formulas import formula_spans
+
 __all__ = ["clean_html", "inert_tex", "markdown_to_html", "svg_to_html"]
 
 # `wbr` is left out: MathJax joins the text around it, so `\hr<wbr>ef` would be one command.
@@ -140,11 +142,6 @@ _TEX_COMMAND: Final = re.compile(
 )
 _WORD_JOINER: Final = "\u2060"
 
-_FORMULA: Final = re.compile(
-    r"(?<!\\)\$\$.+?(?<!\\)\$\$|(?<![\\$])\$(?=\S)[^$\n]+?(?<=\S)(?<!\\)\$(?![\d$])"
-    r"|\\\(.+?\\\)|\\\[.+?\\\]|\\begin\{([a-z]+\*?)\}.+?\\end\{\1\}",
-    re.DOTALL,
-)
 _CODE: Final = re.compile(r"(?P<fence>`+|~~~+).+?(?P=fence)", re.DOTALL)
 _PLACEHOLDER: Final = re.compile("\ue000(\\d+)\ue001")
 
@@ -196,19 +193,23 @@ def markdown_to_html(markdown: str) -> str:
     """Markdown as an inert fragment: raw HTML shows as text, formulas keep their delimiters."""
     formulas: list[str] = []
 
-    def put_aside(match: re.Match[str]) -> str:
-        formulas.append(match.group(0))
-        return f"\ue000{len(formulas) - 1}\ue001"
+    def put_aside(text: str) -> str:
+        pieces = []
+        position = 0
+        for start, end in formula_spans(text):
+            pieces += [text[position:start], f"\ue000{len(formulas)}\ue001"]
+            formulas.append(text[start:end])
+            position = end
+        return "".join([*pieces, text[position:]])
 
     # Code spans and fences hold no formulas; everything between them may.
     source = markdown.replace("\ue000", "").replace("\ue001", "")
     pieces: list[str] = []
     position = 0
     for code in _CODE.finditer(source):
-        pieces.append(_FORMULA.sub(put_aside, source[position : code.start()]))
-        pieces.append(code.group(0))
+        pieces += [put_aside(source[position : code.start()]), code.group(0)]
         position = code.end()
-    pieces.append(_FORMULA.sub(put_aside, source[position:]))
+    pieces.append(put_aside(source[position:]))
 
     rendered = _markdown.render("".join(pieces))
     restored = _PLACEHOLDER.sub(

@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeGuard
 
 from jupyter_zt.extension.safe_markup import (
     clean_html,
@@ -32,8 +32,13 @@ OWN_JSON_TYPES: Final = frozenset(
 )
 _IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif"})
 _JSON: Final = "application/json"
-# Deeper JSON is valid, but stops a notebook from being saved: what reads it there is recursive.
+# Valid, but more than a server reads or a page lays out while people wait. Deeper JSON would stop
+# the notebook from being saved: what reads it there is recursive.
 _MAX_DEPTH: Final = 50
+_MAX_ITEMS: Final = 50_000
+_MAX_TAGS: Final = 200_000
+_MAX_SOURCE_CHARACTERS: Final = 64 * 1024
+_SOURCES: Final = frozenset({"text/markdown", "text/latex"})
 _MIME_NAME: Final = re.compile(r"[A-Za-z0-9.+/-]{1,80}\Z")
 
 
@@ -42,7 +47,8 @@ def safe_bundle(data: Mapping[str, object], max_bytes: int) -> dict[str, object]
 
     Args:
         data: Mime type -> value, as the kernel sent it.
-        max_bytes: Entries over this size are left out, with a note. So is JSON nested too deeply.
+        max_bytes: Entries over this size are left out, with a note. So are those that take too long
+            to read or to lay out.
 
     Returns:
         Safe entries. Where nothing safe is left, a ``text/plain`` line that says what was not
@@ -54,8 +60,9 @@ def safe_bundle(data: Mapping[str, object], max_bytes: int) -> dict[str, object]
     safe: dict[str, object] = {}
     left_out: list[str] = []
     too_large = False
-    for mime, value in data.items():
-        if _size(value) > max_bytes or _is_deep(value):
+    for mime, sent in data.items():
+        value = sent if mime == _JSON or not _is_lines(sent) else _text(sent)
+        if _size(value) > max_bytes or _is_unwieldy(mime, value):
             too_large = True
             left_out.append(mime)
             continue
@@ -99,10 +106,14 @@ def _text(value: object) -> str:
     """A multi-line string, which nbformat also allows as a list of lines."""
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+    if _is_lines(value):
         return "".join(value)
     msg = f"expected text, got {type(value).__name__}"
     raise TypeError(msg)
+
+
+def _is_lines(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(line, str) for line in value)
 
 
 def _base64_text(value: object) -> str:
@@ -119,9 +130,14 @@ def _size(value: object) -> int:
     return len(value) if isinstance(value, str) else len(json.dumps(value))
 
 
-def _is_deep(value: object) -> bool:
-    """Whether lists and objects stand in each other more than `_MAX_DEPTH` times."""
+def _is_unwieldy(mime: str, value: object) -> bool:
+    """Whether it is small enough to send, and yet too much to read or to lay out."""
+    if isinstance(value, str):
+        if mime in _SOURCES:
+            return len(value) > _MAX_SOURCE_CHARACTERS
+        return mime != "text/plain" and value.count("<") > _MAX_TAGS
     level = [value]
+    items = 0
     for _ in range(_MAX_DEPTH + 1):
         level = [
             inner
@@ -129,8 +145,9 @@ def _is_deep(value: object) -> bool:
             if isinstance(outer, list | dict)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-        if not level:
-            return False
+        items += len(level)
+        if not level or items > _MAX_ITEMS:
+            return items > _MAX_ITEMS
     return True
 
 

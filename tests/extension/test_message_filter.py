@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from html.parser import HTMLParser
 from typing import Any
 
@@ -257,6 +258,12 @@ def test_markdown_keeps_formulas_tables_and_code() -> None:
     assert "$$a_b*c*d_e$$" in html
     assert "<td>1</td>" in html
     assert "<code>$x_1*y*$</code>" in html
+    for formula in (
+        r"\(a_b*c*d_e\)",
+        r"\[a_b*c*d_e\]",
+        "\\begin{aligned}a_b*c*d_e\\\\\n*x*\\end{aligned}",
+    ):
+        assert formula in shown({"text/markdown": f"so {formula} *it* is"})["text/html"]
 
 
 def test_markdown_can_not_smuggle_its_own_placeholders() -> None:
@@ -308,6 +315,32 @@ def test_json_too_deep_for_a_notebook_to_be_saved_is_left_out() -> None:
         data = shown({mime: nested(900)})
         assert list(data) == ["text/plain"]
         assert "too large" in data["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("mime", "value"),
+    [
+        ("application/json", ["x"] * 60_000),
+        ("application/vnd.zt.result+json", {"rows": [["x"]] * 60_000}),
+        ("text/html", "<b>" * 300_000),
+        ("text/html", ["<b>"] * 300_000),
+        ("image/svg+xml", "<g>" * 300_000),
+        ("text/markdown", "*a " * 30_000),
+        ("text/markdown", ["*a "] * 30_000),
+        ("text/latex", "$x$ " * 30_000),
+    ],
+)
+def test_what_would_stop_the_server_or_the_page_is_left_out(mime: str, value: Any) -> None:
+    assert "too large" in shown({mime: value})["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "opening", ["\\(", "\\[", "$$ \\$", "$a ", "\\begin{a}", "`a``b", "[", "> ", "*a **b "]
+)
+def test_markdown_that_never_closes_is_read_in_time(opening: str) -> None:
+    began = time.process_time()
+    assert "text/html" in shown({"text/markdown": opening * (60_000 // len(opening))})
+    assert time.process_time() - began < 3
 
 
 def test_a_stream_over_the_cap_is_cut() -> None:
