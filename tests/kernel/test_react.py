@@ -79,7 +79,7 @@ def test_it_thinks_acts_observes_and_answers(kernel: RunningKernel, model: Model
     assert (first["status"], first["record"]) == ("ok", "55")
     assert second["status"] == "final"
     assert "Answer: 500000 orders." in ran.text
-    assert "records 55" in ran.text
+    assert "record 55" in ran.text
     assert "A tiny local model" in ran.text
     assert model.acted[0]["cause"] == "101"
     assert model.prompts[0]["messages"][-1]["content"] == "Question: How many orders are there?"
