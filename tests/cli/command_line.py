@@ -19,7 +19,7 @@ class CommandLine:
 
     Args:
         home: Folder of what it keeps.
-        gateway: Address of the gateway that it logs in at.
+        gateway: Address of the gateway that it logs in at; "" where it finds one by itself.
     """
 
     def __init__(self, home: Path, gateway: str) -> None:
@@ -57,9 +57,10 @@ class CommandLine:
         assert not err, err
         return status, [json.loads(line) for line in out.splitlines()]
 
-    def log_in(self, person: str, *options: str) -> tuple[int, str, str]:
+    def log_in(self, person: str) -> tuple[int, str, str]:
         """Runs `jupyter zt login` and decides in a browser; "" for the person cancels."""
-        process = self.start("login", *(options or ("--gateway", self.gateway)))
+        named = ("--gateway", self.gateway) if self.gateway else ()
+        process = self.start("login", *named)
         assert process.stdout is not None
         said = b""
         while b"Waiting" not in said:

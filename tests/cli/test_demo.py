@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.cli.command_line import CommandLine
+
 START_SECONDS = 120
 STOP_SECONDS = 40
 
@@ -102,6 +104,16 @@ def test_every_part_listens_on_loopback_only(demo: Demo) -> None:
     assert listening == {"127.0.0.1"}
 
 
+def test_command_line_finds_the_demo_by_itself(demo: Demo) -> None:
+    assert demo.process.poll() is None
+    line = CommandLine(Path(os.environ["XDG_STATE_HOME"]), gateway="")
+    status, said, errors = line.log_in("analyst")
+    assert (status, errors) == (0, ""), said
+    status, (answer,) = line.batch([{"command": "SELECT email FROM customers LIMIT 1"}])
+    assert (status, list(answer["masked"])) == (0, ["email"])
+    assert line.run("logout")[0] == 0
+
+
 def test_second_demo_in_the_same_directory_is_told_who_runs_there(demo: Demo) -> None:
     second = run_demo(demo.folder, free_port())
     _, errors = second.communicate(timeout=30)
@@ -147,4 +159,5 @@ def test_ctrl_c_stops_everything(folder: Path) -> None:
     printed, errors = last.process.communicate(timeout=STOP_SECONDS)
     assert last.process.returncode == 0, errors
     assert "Stopped." in printed
+    assert not (Path(os.environ["XDG_STATE_HOME"]) / "jupyter-zt" / "gateway.json").exists()
     assert gone(family)
