@@ -64,7 +64,15 @@ class ArrowBody:
 
 def _as_text(batch: pa.RecordBatch) -> Sequence[list[str | None]]:
     columns = [
-        [None if value is None else str(value)[:PREVIEW_CHARACTERS] for value in column.to_pylist()]
+        [None if value is None else str(value)[:PREVIEW_CHARACTERS] for value in _plain(column)]
         for column in batch.columns
     ]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _plain(column: pa.Array) -> list[object]:
+    """Python's values; time stamps as text, because for these pyarrow would load all of pandas."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.string())
+    values: list[object] = column.to_pylist()
+    return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 
@@ -85,11 +85,12 @@ class Facts:
     def to_json(self) -> dict[str, object]:
         """Plain JSON: sets as sorted lists, numbers as strings (they go into records)."""
         plain: dict[str, object] = {}
-        for name, value in asdict(self).items():
+        for field in fields(self):
+            value = getattr(self, field.name)
             if isinstance(value, frozenset):
-                plain[name] = sorted(str(item) for item in value)
+                plain[field.name] = sorted(str(item) for item in value)
             elif isinstance(value, bool):
-                plain[name] = value
+                plain[field.name] = value
             else:
-                plain[name] = str(value)
+                plain[field.name] = str(value)
         return plain

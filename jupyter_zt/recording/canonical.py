@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import rfc8785
 
 from jupyter_zt.errors import InvalidInputError, LimitError
+from jupyter_zt.recording.verify.strict_json import canonical_text
 
 __all__ = ["MAX_BODY_BYTES", "MAX_RECORD_BYTES", "RESERVED", "body_hash", "canonical_record"]
 
@@ -29,10 +30,11 @@ def canonical_record(fields: Mapping[str, object]) -> bytes:
             change them), text that is no Unicode, or anything that is not JSON.
         LimitError: It is over `MAX_RECORD_BYTES`.
     """
-    for value in fields.values():
-        _refuse_numbers(value, 0)
+    ascii_keys = _checked(dict(fields), -1)
     try:
-        data = rfc8785.dumps(dict(fields))  # type: ignore[arg-type]  # checked just above
+        # The same bytes; the second knows how any keys are sorted, and takes ten times as long.
+        fast = canonical_text(fields).encode() if ascii_keys else None
+        data = fast or rfc8785.dumps(dict(fields))  # type: ignore[arg-type]  # checked just above
     except (rfc8785.CanonicalizationError, UnicodeError) as error:
         raise _bad_record(str(error)) from error
     if len(data) > MAX_RECORD_BYTES:
@@ -49,21 +51,23 @@ def body_hash(salt: bytes, body: bytes) -> bytes:
     return hashlib.sha256(b"\x02" + salt + body).digest()
 
 
-def _refuse_numbers(value: object, depth: int) -> None:
+def _checked(value: object, depth: int) -> bool:
+    """Whether every key is ASCII; refuses what is no text, list or object."""
     if depth > _MAX_DEPTH:
         raise _bad_record("it is nested too deeply")
     if value is None or isinstance(value, str | bool):
-        return
+        return True
     if isinstance(value, dict):
+        ascii_keys = True
         for key, item in value.items():
             if not isinstance(key, str):
                 raise _bad_record("a key is not text")
-            _refuse_numbers(item, depth + 1)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_numbers(item, depth + 1)
-    else:
-        raise _bad_record(f"it holds a {type(value).__name__}; write it as text")
+            ascii_keys &= _checked(item, depth + 1) and key.isascii()
+        return ascii_keys
+    if isinstance(value, list | tuple):
+        checked = [_checked(item, depth + 1) for item in value]  # each one, whatever the first says
+        return all(checked)
+    raise _bad_record(f"it holds a {type(value).__name__}; write it as text")
 
 
 def _bad_record(why: str) -> InvalidInputError:
