@@ -45,11 +45,10 @@ def _convert(table: pa.Table) -> pd.DataFrame:
     # pandas can't write to: `df.loc[0, "n"] = 1` must work. Several chunks are copied together.
     large = all(column.num_chunks > 1 for column in table.columns)
     # A small table is done sooner than other threads have begun.
-    return pd.DataFrame(
-        table.to_pandas(
-            date_as_object=False, split_blocks=large, self_destruct=large, use_threads=large
-        )
+    frame: pd.DataFrame = table.to_pandas(
+        date_as_object=False, split_blocks=large, self_destruct=large, use_threads=large
     )
+    return frame
 
 
 def _with_nullable(table: pa.Table, nullable: set[int]) -> pd.DataFrame:

@@ -92,6 +92,9 @@ def gateway_memory(stand: Stand) -> Iterator[Figure]:
 def _clear(
     stand: Stand, name: str, rows: int, required: tuple[float | None, float | None]
 ) -> Iterator[Figure]:
+    # Only what ends in the same frame is compared.
+    through, direct = _query("sales", rows), _query("shop.sales", rows)
+    assert stand.in_kernel(through)["dtypes"] == stand.direct.run("adbc", direct)["dtypes"]
     taken = interleaved(
         {
             "gateway": _gateway(stand, "sales", rows),
@@ -119,7 +122,6 @@ def _query(relation: str, rows: int) -> str:
 def _gateway(stand: Stand, relation: str, rows: int) -> Side:
     def measure() -> float:
         ran = stand.in_kernel(_query(relation, rows))
-        # Only what ends in the same frame is compared.
         assert ran["rows"] == rows, ran
         return float(ran["seconds"][0])
 
