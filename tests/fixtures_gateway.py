@@ -299,7 +299,7 @@ class Gateway:
                 cwd=REPOSITORY,
             )
         if wait:
-            world.wait_until(self._answers, seconds=30)
+            world.wait_until(self._answers, seconds=90)
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -313,7 +313,7 @@ class Gateway:
         assert self._process is not None
         self._process.send_signal(how)
         try:
-            return self._process.wait(timeout=20)
+            return self._process.wait(timeout=60)
         finally:
             self._process.kill()
             self._process.wait()
