@@ -28,6 +28,9 @@ from jupyter_zt.identity import RelyingParty
 from tests import fixtures_postgres
 from tests.identity import world
 
+TOKEN_SECONDS = 24 * 3600
+"""Longer than any test run: people log in once."""
+
 REDIRECT = "http://127.0.0.1:1/oidc/callback"
 BROKER_SECRET = "the broker's secret of the tests"
 REPOSITORY = Path(__file__).parent.parent
@@ -420,7 +423,9 @@ class Gateway:
 @contextmanager
 def running_gateway(folder: Path, postgres: fixtures_postgres.PostgresServer) -> Iterator[Gateway]:
     """A gateway process with an identity provider of its own, both gone afterwards."""
-    with world.demo_provider(folder / "identity", REDIRECT) as provider:
+    with world.demo_provider(
+        folder / "identity", REDIRECT, id_token_seconds=TOKEN_SECONDS
+    ) as provider:
         configuration = folder / "gateway"
         configuration.mkdir(mode=0o700)
         gateway = Gateway(configuration, postgres, provider.memory.issuer)
