@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -63,8 +65,13 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "demo"
+def folder() -> Iterator[Path]:
+    # Outside of pytest's folders, which a run beside this one makes its user's alone: as root, the
+    # demo's PostgreSQL runs as another user.
+    made = Path(tempfile.mkdtemp(prefix="zt-demo-"))
+    made.chmod(0o755)
+    yield made / "demo"
+    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
