@@ -18,9 +18,16 @@ __all__ = ["CONFIGURE_LINE", "configure"]
 
 CONFIGURE_LINE: Final = "from jupyter_zt.extension import configure; configure(c)"
 
-# JupyterLab does not start without 'unsafe-eval'. Scripts come from the server's own files only.
+# Scripts come from the server's own files only; JupyterLab does not start without 'unsafe-eval'.
+# Nothing is fetched from another place: a kernel has no network, and a notebook or document that it
+# wrote must not use the reader's (an image's address can carry data). The named sites are those of
+# JupyterLab's Help menu, which shows them in frames.
 _CONTENT_SECURITY_POLICY: Final = (
-    "frame-ancestors 'self'; script-src 'self' 'unsafe-eval'; object-src 'none'; base-uri 'none'"
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+    "frame-src 'self' blob: https://jupyterlab.readthedocs.io https://jupyter.org"
+    " https://commonmark.org; "
+    "form-action 'self'; frame-ancestors 'self'; object-src 'none'; base-uri 'none'"
 )
 
 

@@ -381,6 +381,38 @@ async def test_files_that_a_kernel_wrote_are_served_as_no_script_and_no_page(
     analyst.http.delete(f"/api/sessions/{session}")
 
 
+def test_a_page_fetches_nothing_from_another_place(analyst: Person) -> None:
+    policy = analyst.http.get("/lab").headers["content-security-policy"]
+
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'self'"
+    assert rules["script-src"] == "'self' 'unsafe-eval'"
+    assert rules["form-action"] == rules["frame-ancestors"] == "'self'"
+    assert rules["object-src"] == rules["base-uri"] == "'none'"
+    assert not any("http" in rule for name, rule in rules.items() if name != "frame-src")
+
+
+def test_no_notebook_is_trusted_whoever_has_said_so(analyst: Person) -> None:
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {"trusted": True},
+        "source": "",
+        "outputs": [],
+        "execution_count": None,
+    }
+    book = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    saved = analyst.http.put(
+        "/api/contents/trusted.ipynb",
+        json={"type": "notebook", "format": "json", "content": book},
+    )
+    assert saved.status_code in {200, 201}, saved.text
+
+    opened = analyst.http.get("/api/contents/trusted.ipynb").json()
+
+    assert opened["content"]["cells"][0]["metadata"]["trusted"] is False
+
+
 # ------------------------------------------------------------------ when a part is away
 
 
