@@ -93,7 +93,7 @@ def test_a_denial_tells_the_reason(gateway: Gateway) -> None:
     outcome = call.result()
     assert outcome.last["code"] == "approval_denied"
     assert "keep it" in outcome.last["message"]
-    assert gateway.statements("DELETE FROM tickets") == []
+    assert gateway.statements("DELETE FROM tickets WHERE id = 3") == []
 
 
 def test_a_drop_is_refused_before_postgresql_sees_it(gateway: Gateway) -> None:
