@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jupyter_zt.cli.client.api import GatewayApi
 from jupyter_zt.cli.client.frames import Event
-from jupyter_zt.cli.client.keeper import fresh_login
-from jupyter_zt.cli.client.places import write_private
 from jupyter_zt.cli.client.session import COMPLETED, Outcome, Session
 from jupyter_zt.cli.json_lines import Request, read_requests, until_nobody_reads, write_line
 from jupyter_zt.cli.terminal import printable, table
+from jupyter_zt.client.api import GatewayApi
+from jupyter_zt.client.keeper import fresh_login
+from jupyter_zt.client.places import write_private
 from jupyter_zt.errors import ConfigError, InvalidInputError, ZTError
 
 EPILOG = """

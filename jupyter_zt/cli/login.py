@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from jupyter_zt.cli.client.keeper import log_in
-from jupyter_zt.cli.client.places import GATEWAY_VARIABLE, find_gateway
 from jupyter_zt.cli.terminal import printable
+from jupyter_zt.client.keeper import log_in
+from jupyter_zt.client.places import GATEWAY_VARIABLE, find_gateway
 from jupyter_zt.identity import DeviceCode
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from jupyter_zt.cli.client.keeper import log_out
+from jupyter_zt.client.keeper import log_out
 from jupyter_zt.errors import UnavailableError
 
 

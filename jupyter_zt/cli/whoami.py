@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from jupyter_zt.cli.client.api import GatewayApi
-from jupyter_zt.cli.client.keeper import fresh_login
 from jupyter_zt.cli.terminal import printable
+from jupyter_zt.client.api import GatewayApi
+from jupyter_zt.client.keeper import fresh_login
 
 
 def main(argv: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jupyter_zt.cli.client import places
+from jupyter_zt.client import places
 from jupyter_zt.errors import ConfigError, PermissionDeniedError
 from jupyter_zt.identity.demo_provider import DemoProvider
 from tests.cli.command_line import CommandLine
@@ -265,7 +265,7 @@ def test_interrupted_renewal_keeps_the_new_token(line: CommandLine) -> None:
     for seconds in (0.5, 0.8, 1.1):
         world.wait_until(lambda: is_due(line), seconds=5)
         program = (
-            "import signal; from jupyter_zt.cli.client import keeper;"
+            "import signal; from jupyter_zt.client import keeper;"
             f"signal.setitimer(signal.ITIMER_REAL, {seconds / 10});"
             "signal.signal(signal.SIGALRM, signal.default_int_handler);"
             "keeper.fresh_login()"

@@ -1,1 +1,1 @@
-"""The command line as a client of a gateway: its person's login, and a session of its own."""
+"""The command line's sessions at a gateway."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import httpx
 import pyarrow as pa
 
-from jupyter_zt.cli.client.api import GatewayApi
 from jupyter_zt.cli.client.frames import Event, read_frames
-from jupyter_zt.cli.client.keeper import fresh_login
 from jupyter_zt.cli.client.values import json_rows
 from jupyter_zt.cli.json_lines import Request
+from jupyter_zt.client.api import GatewayApi
+from jupyter_zt.client.keeper import fresh_login
 from jupyter_zt.errors import UnavailableError, ZTError, error_from_problem
 
 COMPLETED, HELD, DENIED, FAILED = "completed", "held", "denied", "failed"

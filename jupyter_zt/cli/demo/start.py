@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jupyter_zt.cli.client import places
 from jupyter_zt.cli.demo import model
 from jupyter_zt.cli.demo.browser import browser_opener
 from jupyter_zt.cli.demo.children import Children, Program
@@ -25,6 +24,7 @@ from jupyter_zt.cli.demo.layout import Layout, make_layout
 from jupyter_zt.cli.demo.loopback import answers_http, is_free
 from jupyter_zt.cli.demo.postgres import Postgres
 from jupyter_zt.cli.demo.shop import CUSTOMERS, ORDERS, is_loaded, load
+from jupyter_zt.client import places
 from jupyter_zt.errors import ConflictError, ZTError
 
 DEFAULT_DIRECTORY = Path("~/.local/share/jupyter-zt/demo")

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jupyter_zt.cli.client.api import LoginSettings
-from jupyter_zt.cli.client.places import read_private, state_directory, write_private
+from jupyter_zt.client.api import LoginSettings
+from jupyter_zt.client.places import read_private, state_directory, write_private
 from jupyter_zt.errors import AuthenticationError, UnavailableError
 from jupyter_zt.identity import Tokens, dump_tokens, load_tokens
 
@@ -124,7 +124,7 @@ def _from_keyring() -> str | None:
 def _backend() -> Any:
     """A keyring backend that can be relied on, or None."""
     try:
-        from keyring import core
+        from keyring import core  # noqa: PLC0415 - an extra that may be missing
     except ImportError:
         return None
     backend = core.get_keyring()

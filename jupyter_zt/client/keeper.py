@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import httpx
 
-from jupyter_zt.cli.client import store
-from jupyter_zt.cli.client.api import GatewayApi, LoginSettings
-from jupyter_zt.cli.client.store import CommandLineLogin
+from jupyter_zt.client import store
+from jupyter_zt.client.api import GatewayApi, LoginSettings
+from jupyter_zt.client.store import CommandLineLogin
 from jupyter_zt.errors import AuthenticationError, UnavailableError
 from jupyter_zt.identity import DeviceClient, DeviceCode, Tokens
 

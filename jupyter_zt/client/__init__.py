@@ -1,0 +1,1 @@
+"""A gateway's client outside of a browser: the command line's and headless kernels' login."""
