@@ -77,7 +77,7 @@ async def run(
     if decision.verdict is Verdict.HOLD and target is not None:
         decision = await leasable(target, facts, decision)
     # (4) Record the intent and the decision, durably, before anything goes upstream.
-    drafts = [_intent(action, facts), _decision(action, decision)]
+    drafts = [_intent(action, facts, decision), _decision(action, decision)]
     held: HeldAction | None = None
     if decision.verdict is Verdict.HOLD and target is not None:
         held = hold(rooms, session, Understood(action, target, facts, decision))
@@ -202,7 +202,7 @@ def _name_task(action_id: str) -> None:
         task.set_name(action_id)
 
 
-def _intent(action: Action, facts: Facts) -> RecordDraft:
+def _intent(action: Action, facts: Facts, decision: Decision) -> RecordDraft:
     parameters = repr(action.parameters).encode() if action.parameters else b""
     return RecordDraft(
         RecordKind.INTENT,
@@ -213,6 +213,7 @@ def _intent(action: Action, facts: Facts) -> RecordDraft:
             "cell": action.cell,
             "cause": action.cause,
             "facts": facts.to_json(),
+            "policy": decision.policy_digest,
         },
         bodies={
             "command": action.command.encode("utf-8", "surrogatepass"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jupyter_zt.gateway.sessions import LiveSession, SessionBook
 from jupyter_zt.model import Record, RecordDraft
-from jupyter_zt.policy import PolicySet
 from jupyter_zt.recording import Also, Log
 
 
@@ -17,13 +16,13 @@ class Records:
     Args:
         log: Where they go.
         sessions: Knows whose session it is.
-        policies: The set that decides.
+        policy_digest: Of the set that decides now.
     """
 
-    def __init__(self, log: Log, sessions: SessionBook, policies: PolicySet) -> None:
+    def __init__(self, log: Log, sessions: SessionBook, policy_digest: Callable[[], str]) -> None:
         self._log = log
         self._sessions = sessions
-        self._policies = policies
+        self._policy_digest = policy_digest
 
     async def append(self, drafts: Sequence[RecordDraft], also: Also | None = None) -> list[Record]:
         """As `Log.append`, with `principal` and `policy` set where the draft does not.
@@ -34,7 +33,7 @@ class Records:
         return await self._log.append([self._stamp(draft) for draft in drafts], also)
 
     def _stamp(self, draft: RecordDraft) -> RecordDraft:
-        fields: dict[str, object] = {"policy": self._policies.digest, **draft.fields}
+        fields: dict[str, object] = {"policy": self._policy_digest(), **draft.fields}
         if draft.session and "principal" not in fields:
             fields["principal"] = principal_fields(self._sessions.get(draft.session))
         return replace(draft, fields=fields)

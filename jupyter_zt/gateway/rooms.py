@@ -18,6 +18,7 @@ from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.leases import Leases
+from jupyter_zt.gateway.live_policies import LivePolicies
 from jupyter_zt.gateway.records import Records, principal_fields
 from jupyter_zt.gateway.sessions import LiveSession, SessionBook
 from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime, socket_folder
@@ -33,7 +34,6 @@ from jupyter_zt.model import (
     RecordKind,
     Verdict,
 )
-from jupyter_zt.policy import PolicySet
 from jupyter_zt.recording import Log, seal
 
 logger = logging.getLogger(__name__)
@@ -51,13 +51,14 @@ class Rooms:
     Attributes:
         socket_app: Makes the app that a session's socket serves.
         stopping: The process is ending: what is held stays held.
+        watching: Looks after the policies' files.
     """
 
     config: Configuration
     engine: Engine
     log: Log
     records: Records
-    policies: PolicySet
+    policies: LivePolicies
     verifier: TokenVerifier
     targets: Mapping[str, Target]
     sessions: SessionBook
@@ -67,6 +68,7 @@ class Rooms:
     leases: Leases
     clock: Callable[[], datetime] = now_utc
     stopping: bool = False
+    watching: asyncio.Task[None] | None = None
 
     def decide(
         self, session: LiveSession, action: Action, target: Target | None, facts: Facts
@@ -75,12 +77,12 @@ class Rooms:
         if target is None:
             return Decision(
                 verdict=Verdict.DENY,
-                policy_digest=self.policies.digest,
+                policy_digest=self.policies.current.digest,
                 code="unknown_connection",
                 message=facts.unknown,
                 hint="%zt lists what you may use.",
             )
-        return self.policies.decide(session.principal, action, target.kind, facts)
+        return self.policies.current.decide(session.principal, action, target.kind, facts)
 
     async def close_execution(
         self, draft: RecordDraft, executing: Approval | None, *, outcome_known: bool
@@ -185,10 +187,13 @@ class Rooms:
                 logger.error("connection %s is not ready: %s", target.name, error.diagnostics())  # noqa: TRY400
         for session in self.sessions.load_open():
             await self.serve(session, app)
+        self.watching = asyncio.ensure_future(self.policies.watch(self.records))
 
     async def stop(self) -> None:
         """Closes sockets and targets. What is held stays held."""
         self.stopping = True
+        if self.watching is not None:
+            self.watching.cancel()
         for session in self.sessions.live():
             for task in session.running:
                 task.cancel()

@@ -22,13 +22,13 @@ from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.leases import Leases
+from jupyter_zt.gateway.live_policies import LivePolicies
 from jupyter_zt.gateway.records import Records
 from jupyter_zt.gateway.rooms import Rooms, now_utc
 from jupyter_zt.gateway.sessions import SessionBook
 from jupyter_zt.gateway.targets import Target, build_targets
 from jupyter_zt.identity import TokenVerifier
 from jupyter_zt.masking import Classification
-from jupyter_zt.policy import PolicySet
 from jupyter_zt.recording import Log, load_or_create_key, trust_policy
 
 CLASSIFICATION = "classification.yaml"
@@ -49,7 +49,7 @@ def build_rooms(directory: Path) -> Rooms:
     """
     config = Configuration.load(directory)
     connections = list(config.values.connections)
-    policies = PolicySet.load(config.directory / POLICIES, connections)
+    policies = LivePolicies(config.directory / POLICIES, connections)
     classification = Classification.load(config.directory / CLASSIFICATION, connections)
     read_secret(config.secret(config.values.broker.secret))
     try:
@@ -71,7 +71,7 @@ def build_rooms(directory: Path) -> Rooms:
     _write_trust(config, log)
     identity = config.values.identity
     sessions = SessionBook(engine, now_utc)
-    records = Records(log, sessions, policies)
+    records = Records(log, sessions, lambda: policies.current.digest)
     changes = Changes(start=secrets.randbelow(2**40))
     targets: Mapping[str, Target] = build_targets(config, classification)
     return Rooms(
