@@ -275,6 +275,9 @@ class Gateway:
             },
             "broker": {"secret": {"file": "broker"}},
             "approvals": {"expires_seconds": 300},
+            "agents": {
+                "react": {"owner": "tests", "connections": ["warehouse"], "actions": ["read"]}
+            },
             "connections": {
                 "warehouse": {
                     "kind": "postgres",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -119,15 +120,22 @@ class PostgresAccess:
         async with self._preparing, self._admin.connection() as connection:
             self._views = await self._synchronise(connection)
 
-    async def lease_read(self, session: str, ttl_seconds: int) -> Lease:
+    async def lease_read(
+        self, session: str, ttl_seconds: int, statement_seconds: float | None = None
+    ) -> Lease:
         """A role that can read the masked views, and nothing else.
+
+        Args:
+            session: Whose it is.
+            ttl_seconds: How long the target takes it.
+            statement_seconds: Narrows how long one statement may take.
 
         Raises:
             ConfigError, TargetError: As `prepare`.
         """
         await self._ready()
         names = self.names
-        settings = settings_of(names.masked, self._timeouts, read_only=True)
+        settings = settings_of(names.masked, self._narrowed(statement_seconds), read_only=True)
         async with self._admin.connection() as connection:
             self._views = await self._synchronise(connection)
             return await self._create(
@@ -140,7 +148,9 @@ class PostgresAccess:
                 (f"USAGE ON SCHEMA {names.masked}", f"SELECT ON {names.masked}.*"),
             )
 
-    async def lease_write(self, session: str, facts: Facts, ttl_seconds: int) -> Lease:
+    async def lease_write(
+        self, session: str, facts: Facts, ttl_seconds: int, statement_seconds: float | None = None
+    ) -> Lease:
         """A role that can do what one approved write needs. Drop it right after.
 
         Raises:
@@ -149,7 +159,7 @@ class PostgresAccess:
         """
         await self._ready()
         names = self.names
-        settings = settings_of(names.base, self._timeouts, read_only=False)
+        settings = settings_of(names.base, self._narrowed(statement_seconds), read_only=False)
         async with self._granting, self._admin.connection() as connection:
             self._views = await self._synchronise(connection)
             grants = plan_write(names, facts, self._columns(), self._masks)
@@ -246,6 +256,12 @@ class PostgresAccess:
             except (TargetError, ConfigError):
                 break
         await self._admin.close()
+
+    def _narrowed(self, statement_seconds: float | None) -> Timeouts:
+        usual = self._timeouts
+        if statement_seconds is None or statement_seconds >= usual.statement_seconds:
+            return usual
+        return replace(usual, statement_seconds=statement_seconds)
 
     def _columns(self) -> dict[str, tuple[str, ...]]:
         return {view.base.name: tuple(view.masks) for view in self._views or ()}

@@ -195,6 +195,7 @@ def _held(row: Row[Any], cast: Sequence[Row[Any]]) -> HeldAction:
         parameters=tuple(json.loads(row.parameters)),
         cell=row.cell,
         cause=row.cause,
+        agent=row.agent,
     )
     return HeldAction(
         approval=approval,

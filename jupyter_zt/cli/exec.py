@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         # As Ctrl-C: the session is sealed, whatever ends it.
         signal.signal(told, signal.default_int_handler)
     with GatewayApi(fresh_login().gateway) as api:
-        session = Session(api)
+        session = Session(api, arguments.agent)
         status = 1
         try:
             status = _batch(session, arguments) if arguments.batch else _single(session, arguments)
@@ -135,6 +135,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("command", nargs="?", metavar="COMMAND", help="one command")
     what.add_argument("--batch", action="store_true", help="JSON lines on stdin")
+    parser.add_argument(
+        "--agent",
+        metavar="NAME",
+        help="run it as this registered agent, within its ceiling",
+    )
     parser.add_argument(
         "--wait",
         action=argparse.BooleanOptionalAction,

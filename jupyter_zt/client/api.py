@@ -75,9 +75,10 @@ class GatewayApi:
         answer: dict[str, Any] = self._call("GET", "/v1/me", token).json()
         return answer
 
-    def open_session(self, token: str) -> dict[str, str]:
-        """A session of the command line: its ``id`` and its ``socket``."""
-        answer: dict[str, str] = self._call("POST", "/v1/sessions", token, {}).json()
+    def open_session(self, token: str, agent: str | None = None) -> dict[str, str]:
+        """A session of the command line, perhaps an agent's: its ``id`` and its ``socket``."""
+        body = {"agent": agent} if agent else {}
+        answer: dict[str, str] = self._call("POST", "/v1/sessions", token, body).json()
         return answer
 
     def renew(self, token: str, session: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Unicode
+from traitlets import Bool, Dict, Unicode
 from traitlets.config import Config
 
 from jupyter_zt.errors import ConfigError
@@ -62,6 +62,14 @@ class ZT(ExtensionApp):
         False,
         config=True,
         help="Allow kernels other than `zt`: neither confined, nor filtered, nor recorded.",
+    )
+
+    agents = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        config=True,
+        help="Notebooks in which a registered agent acts, for their whole session: pattern of the "
+        'path -> name of the agent, such as {"agents/*": "react"}. The first match counts.',
     )
 
     _broker: Broker | None = None
@@ -142,6 +150,7 @@ class ZT(ExtensionApp):
             recordings=self._recordings(server),
             allow_other_kernels=self.allow_other_kernels,
             allow_unsandboxed=self.allow_unsandboxed,
+            agents=dict(self.agents),
             log=server.log,
         )
         kernels: Any = server.kernel_manager

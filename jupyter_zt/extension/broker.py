@@ -6,7 +6,8 @@ It answers the server's three questions: who is this (`person`), whose kernel wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -61,6 +62,7 @@ class Broker:
         recordings: Folder of recordings.
         allow_other_kernels: Whether kernels other than ours may run, unfiltered and unrecorded.
         allow_unsandboxed: Whether kernels may run without a sandbox where there is none.
+        agents: Pattern of a notebook's path -> the agent that acts in it; the first match counts.
         log: For what the administrator should know.
     """
 
@@ -73,6 +75,7 @@ class Broker:
         recordings: Path,
         allow_other_kernels: bool,
         allow_unsandboxed: bool,
+        agents: Mapping[str, str],
         log: Logger | LoggerAdapter[Any],
     ) -> None:
         self.gateway = gateway
@@ -80,6 +83,7 @@ class Broker:
         self._accepts_no_sandbox = allow_unsandboxed
         self._people = people
         self._root = root
+        self._agents = agents
         self._sessions = KernelSessions(gateway, people.id_token, recordings, log)
         people.watch_logins(self._sessions.login_changed)
 
@@ -150,7 +154,8 @@ class Broker:
         if owner is None:
             raise UnavailableError("This kernel belongs to nobody.", code="no_owner")
         sandbox = {"state": sandbox_state.state, "detail": sandbox_state.detail[:512]}
-        opened = await self._sessions.open(kernel_id, owner, self._api_path(notebook), sandbox)
+        path = self._api_path(notebook)
+        opened = await self._sessions.open(kernel_id, owner, path, sandbox, self._agent(path))
         return Path(opened.socket).parent
 
     async def closed(self, kernel_id: str, restart: bool) -> None:  # noqa: FBT001 - Jupyter's word
@@ -161,6 +166,9 @@ class Broker:
             await self._sessions.end(kernel_id)
 
     # ------------------------------------------------------------------ inside
+
+    def _agent(self, path: str) -> str | None:
+        return next((name for like, name in self._agents.items() if fnmatchcase(path, like)), None)
 
     def _api_path(self, notebook: str) -> str:
         """A notebook's path relative to the server's root, as people know it."""

@@ -113,10 +113,16 @@ class GatewayClient:
     # ------------------------------------------------------------------ for a kernel
 
     async def open_session(
-        self, token: str, *, notebook: str, kernel: str, sandbox: Mapping[str, str]
+        self,
+        token: str,
+        *,
+        notebook: str,
+        kernel: str,
+        sandbox: Mapping[str, str],
+        agent: str | None = None,
     ) -> OpenedSession:
-        """Open a session for a person's kernel."""
-        body = {"agent": None, "notebook": notebook, "kernel": kernel, "sandbox": dict(sandbox)}
+        """Open a session for a person's kernel, perhaps an agent's."""
+        body = {"agent": agent, "notebook": notebook, "kernel": kernel, "sandbox": dict(sandbox)}
         opened = await self._json("POST", "/v1/sessions", _bearer(token) | self._broker, body=body)
         return OpenedSession(
             id=opened["id"],

@@ -75,7 +75,12 @@ class KernelSessions:
         self._sealing: dict[asyncio.Task[None], SessionRecorder] = {}
 
     async def open(
-        self, kernel_id: str, owner: str, notebook: str, sandbox: dict[str, str]
+        self,
+        kernel_id: str,
+        owner: str,
+        notebook: str,
+        sandbox: dict[str, str],
+        agent: str | None = None,
     ) -> OpenedSession:
         """The session of a kernel that is about to start, or to start again.
 
@@ -84,6 +89,7 @@ class KernelSessions:
             owner: `Human.key` of the person who starts it.
             notebook: Path of its notebook, relative to the server's root; "" for none.
             sandbox: ``state`` and ``detail``, as the gateway takes them.
+            agent: The registered agent that acts in it, if one does.
 
         Raises:
             ZTError: The gateway or the person's login is not there, so the kernel can't start.
@@ -92,7 +98,11 @@ class KernelSessions:
         if kept is not None:
             return kept.opened
         opened = await self._gateway.open_session(
-            await self._id_token(owner), notebook=notebook, kernel=kernel_id, sandbox=sandbox
+            await self._id_token(owner),
+            notebook=notebook,
+            kernel=kernel_id,
+            sandbox=sandbox,
+            agent=agent,
         )
         file = RecordingFile(self._recordings, notebook, opened.id)
         recorder = SessionRecorder(self._gateway, opened, file, self._log)

@@ -12,21 +12,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from jupyter_zt.access.secrets import SecretReference
 from jupyter_zt.errors import ConfigError
+from jupyter_zt.gateway.agents import AgentSettings
+from jupyter_zt.gateway.section import Name, Section
 
 FILE = "gateway.yaml"
 MAX_SOCKET_PATH_BYTES = 107
 """`sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7))."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Secret(_Section):
+class Secret(Section):
     """Where a secret is: `{file: secrets/x}` or `{env: NAME}`; never the secret itself."""
 
     file: Path | None = None
@@ -48,7 +46,7 @@ class Secret(_Section):
         return self
 
 
-class Listen(_Section):
+class Listen(Section):
     """`gateway:` where it listens and keeps its state."""
 
     listen: str = "127.0.0.1:8900"
@@ -57,7 +55,7 @@ class Listen(_Section):
     name: str = Field(default="jupyter-zt", pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
 
-class Identity(_Section):
+class Identity(Section):
     """`identity:` whose tokens are believed, and which groups have which role.
 
     Attributes:
@@ -67,10 +65,12 @@ class Identity(_Section):
 
     issuer: str = Field(pattern=r"^https?://")
     audiences: list[str] = Field(min_length=1)
-    algorithms: list[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]] = ["RS256"]
+    algorithms: list[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]] = Field(
+        default=["RS256"]
+    )
     roles: dict[Literal["analyst", "reviewer", "auditor", "admin"], list[str]]
     cli_client_id: str = ""
-    cli_scopes: list[str] = ["profile", "offline_access"]
+    cli_scopes: list[str] = Field(default=["profile", "offline_access"])
 
     @property
     def accepted_audiences(self) -> list[str]:
@@ -79,19 +79,19 @@ class Identity(_Section):
         return list(dict.fromkeys([*self.audiences, *own]))
 
 
-class Broker(_Section):
+class Broker(Section):
     """`broker:` the secret that Jupyter servers show besides their person's token."""
 
     secret: Secret
 
 
-class Approvals(_Section):
+class Approvals(Section):
     """`approvals:` how long a held action waits. A timeout is a denial."""
 
     expires_seconds: int = Field(default=1800, ge=5, le=7 * 24 * 3600)
 
 
-class Limits(_Section):
+class Limits(Section):
     """Limits of one action. Beyond rows and bytes a result is cut, and says so."""
 
     max_rows: int = Field(default=1_000_000, ge=1)
@@ -99,7 +99,7 @@ class Limits(_Section):
     statement_seconds: float = Field(default=120, gt=0, le=24 * 3600)
 
 
-class Postgres(_Section):
+class Postgres(Section):
     """A connection of kind postgres."""
 
     kind: Literal["postgres"]
@@ -115,7 +115,7 @@ class Postgres(_Section):
     limits: Limits = Limits()
 
 
-class Llm(_Section):
+class Llm(Section):
     """A connection of kind llm: an OpenAI-compatible endpoint, up to and including `/v1`."""
 
     kind: Literal["llm"]
@@ -129,14 +129,15 @@ class Llm(_Section):
 Connection = Annotated[Postgres | Llm, Field(discriminator="kind")]
 
 
-class GatewayConfig(_Section):
+class GatewayConfig(Section):
     """The whole of `gateway.yaml`."""
 
     gateway: Listen = Listen()
     identity: Identity
     broker: Broker
     approvals: Approvals = Approvals()
-    connections: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")], Connection]
+    connections: dict[Name, Connection]
+    agents: dict[Name, AgentSettings] = Field(default_factory=dict)
 
 
 class Configuration:
@@ -185,6 +186,7 @@ class Configuration:
             ) from error
         try:
             values = GatewayConfig.model_validate(raw if raw is not None else {})
+            _check_names(values, path, node)
             return cls(directory, values)
         except ValidationError as error:
             raise _as_config_error(error, path, node) from error
@@ -213,6 +215,19 @@ class Configuration:
             msg = f"gateway.runtime is too long for a Unix socket's path: {base}"
             raise ConfigError(msg, file=FILE, hint="Write a shorter one, such as /run/jupyter-zt.")
         return base
+
+
+def _check_names(values: GatewayConfig, path: Path, node: yaml.Node | None) -> None:
+    """What one section names of another is there."""
+    for name, agent in values.agents.items():
+        for place, connection in enumerate(agent.connections):
+            if connection not in values.connections:
+                raise ConfigError(
+                    f"agents.{name}.connections: there is no connection {connection!r}.",
+                    file=str(path),
+                    line=_line_of(node, ["agents", name, "connections", place]),
+                    hint=f"There are: {', '.join(values.connections)}.",
+                )
 
 
 def _as_config_error(error: ValidationError, path: Path, node: yaml.Node | None) -> ConfigError:

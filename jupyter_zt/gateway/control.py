@@ -115,6 +115,7 @@ class Control:
             self._check_broker(zt_broker)
         human, expires_at = await self._authenticate(authorization)
         sessions = self._rooms.sessions
+        self._rooms.agent(body.agent)
         if isinstance(body, wire.OpenSession):
             session, attestation = sessions.new(
                 human,
@@ -126,7 +127,7 @@ class Control:
             )
         else:
             await self._seal_abandoned()
-            session, attestation = sessions.new_command_line(human, expires_at), ""
+            session, attestation = sessions.new_command_line(human, body.agent, expires_at), ""
         await self._rooms.open_session(session, self._session_app)
         return wire.OpenedSession(
             id=session.id,
@@ -144,9 +145,8 @@ class Control:
     async def sessions(self, authorization: Bearer = "") -> list[wire.SessionInfo]:
         """One's own open sessions; an administrator sees all."""
         human, _ = await self._authenticate(authorization)
-        connections = connection_list(self._rooms)
         return [
-            _session_info(session, connections)
+            _session_info(session, connection_list(self._rooms, session.agent))
             for session in self._rooms.sessions.visible_to(human)
         ]
 

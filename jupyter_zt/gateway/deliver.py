@@ -58,8 +58,12 @@ async def deliver(
         TargetError: The target refused or failed, or what became of a write is unknown.
         LogUnavailableError: The result can't be recorded: it is not released.
     """
+    agent = rooms.agent(action.agent)
     comment = f"jupyter-zt session={session.id} action={action.id}"
-    async with target.execute(lease, action, comment) as answer:
+    if agent is not None:
+        comment += f" agent={agent.name}"
+    max_rows = agent.max_rows if agent else None
+    async with target.execute(lease, action, comment, max_rows) as answer:
         if answer.body is not None:
             return await _record_model_call(rooms, session, action, answer, executing)
         if answer.schema is None:

@@ -56,7 +56,7 @@ def hold(rooms: Rooms, session: LiveSession, understood: Understood) -> HeldActi
         approval_id=f"p_{secrets.token_hex(16)}",
         action=action.id,
         digest=digest,
-        principal=session.principal,
+        principal=session.principal(action.agent),
         decision=decision,
         now=rooms.clock(),
         ttl=timedelta(seconds=rooms.config.values.approvals.expires_seconds),
@@ -64,7 +64,7 @@ def hold(rooms: Rooms, session: LiveSession, understood: Understood) -> HeldActi
     return HeldAction(
         approval=approval,
         action=action,
-        agent=session.agent,
+        agent=action.agent,
         nonce=nonce,
         facts=understood.facts.to_json(),
         reasons=decision.reasons,
@@ -128,7 +128,7 @@ def digest_of(
     """What the consent is bound to, computed from what is about to be asked or sent."""
     return approval_digest(
         action,
-        session.principal,
+        session.principal(action.agent),
         privileges=target.privileges(facts),
         policy_digest=decision.policy_digest,
         nonce=nonce,

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from jupyter_zt.errors import ZTError
-from jupyter_zt.gateway.records import Records
+from jupyter_zt.gateway.records import Records, principal_fields
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.unbroken import conclusive
-from jupyter_zt.model import Facts, Lease, LeaseKind, RecordDraft, RecordKind
+from jupyter_zt.model import Agent, Facts, Lease, LeaseKind, RecordDraft, RecordKind
 
 READ_TTL_SECONDS = 3600
 WRITE_TTL_SECONDS = 300
@@ -28,8 +28,13 @@ class Leases:
         self._records = records
         self._clock = clock
 
-    async def take(self, session: LiveSession, target: Target, facts: Facts) -> Lease | None:
+    async def take(
+        self, session: LiveSession, target: Target, facts: Facts, agent: Agent | None
+    ) -> Lease | None:
         """The lease to run on, or None where the target needs none. A new one is recorded.
+
+        An agent's leases are its own: the target's log shows them apart, and holds them to its
+        ceiling.
 
         Raises:
             TargetError: The target does not give one.
@@ -37,21 +42,24 @@ class Leases:
         leasing = target.leasing
         if leasing is None:
             return None
+        seconds = agent.statement_seconds if agent else None
+        name = agent.name if agent else None
         if facts.writes:
-            lease = await leasing.lease_write(session.id, facts, WRITE_TTL_SECONDS)
-            return await self._recorded(lease, target)
+            lease = await leasing.lease_write(session.id, facts, WRITE_TTL_SECONDS, seconds)
+            return await self._recorded(lease, target, principal_fields(session, name))
         # One session may run several cells at once (threads, tabs): they share one lease.
         async with session.lease_lock:
-            known = session.leases.get(target.name)
+            known = session.leases.get((target.name, name))
             if known is not None and known.expires_at - self._clock() > REPLACE_BEFORE:
                 return known
-            lease = await leasing.lease_read(session.id, READ_TTL_SECONDS)
-            session.leases[target.name] = await self._recorded(lease, target)
+            lease = await leasing.lease_read(session.id, READ_TTL_SECONDS, seconds)
+            await self._recorded(lease, target, principal_fields(session, name))
+            session.leases[target.name, name] = lease
             return lease
 
-    def forget(self, session: LiveSession, target: Target) -> None:
-        """The target no longer takes the session's read lease: the next read gets a new one."""
-        session.leases.pop(target.name, None)
+    def forget(self, session: LiveSession, target: Target, agent: str | None) -> None:
+        """The target no longer takes this read lease: the next read gets a new one."""
+        session.leases.pop((target.name, agent), None)
 
     async def give_back(self, target: Target, lease: Lease | None) -> None:
         """A write's lease ends with the write; a read's with its session.
@@ -70,22 +78,23 @@ class Leases:
         except ZTError as error:
             logger.warning("lease %s on %s not dropped: %s", lease.role, target.name, error)
 
-    async def _recorded(self, lease: Lease, target: Target) -> Lease:
+    async def _recorded(self, lease: Lease, target: Target, principal: dict[str, object]) -> Lease:
         """The lease, once it is recorded; one that can't be is dropped."""
         try:
-            await self._record(lease)
+            await self._record(lease, principal)
         except BaseException:
             await conclusive(self._drop(lease, target))
             raise
         return lease
 
-    async def _record(self, lease: Lease) -> None:
+    async def _record(self, lease: Lease, principal: dict[str, object]) -> None:
         await self._records.append(
             [
                 RecordDraft(
                     RecordKind.LEASE,
                     lease.session,
                     fields={
+                        "principal": principal,
                         "connection": lease.connection,
                         "role": lease.role,
                         "lease_kind": lease.kind.value,

@@ -56,6 +56,7 @@ async def run(
     # (1) Authenticate: the socket says which session this is; is it still alive, and its human
     #     still logged in?
     _admit(rooms, session)
+    agent = session.acting_as(request.agent)
     action = Action(
         id=f"a_{secrets.token_hex(16)}",
         session=session.id,
@@ -64,8 +65,21 @@ async def run(
         parameters=tuple(request.parameters),
         cell=request.cell,
         cause=request.cause,
+        agent=agent,
     )
     _name_task(action.id)
+    if agent is not None:
+        session.acting[action.id] = agent
+    try:
+        await _walk(rooms, session, action, stream, started)
+    finally:
+        if not rooms.stopping:
+            session.acting.pop(action.id, None)
+
+
+async def _walk(
+    rooms: Rooms, session: LiveSession, action: Action, stream: AnswerStream, started: float
+) -> None:
     # (2) Analyze: command -> facts. What can't be understood is a fact too.
     target = rooms.targets.get(action.connection)
     if target is None:
@@ -134,7 +148,11 @@ async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: Ans
     decision = rooms.decide(session, held.action, target, facts)
     understood = Understood(held.action, target, facts, decision)
     stream.event("accepted", action=action_id, record="")
-    await _carry_out(rooms, session, understood, held, stream, time.monotonic())
+    try:
+        await _carry_out(rooms, session, understood, held, stream, time.monotonic())
+    finally:
+        if not rooms.stopping:
+            session.acting.pop(action_id, None)
 
 
 def _admit(rooms: Rooms, session: LiveSession) -> None:
@@ -166,7 +184,9 @@ async def _carry_out(
                 return
             started = time.monotonic()
         # (6) Lease: a short-lived, least-privilege identity at the target.
-        lease = await rooms.leases.take(session, target, understood.facts)
+        lease = await rooms.leases.take(
+            session, target, understood.facts, rooms.agent(action.agent)
+        )
         # (7) Execute as that identity, (8) mask what comes back, and
         # (9) record the result, durably, before the first row (or the end marker) is released.
         delivered = await deliver(
@@ -180,7 +200,7 @@ async def _carry_out(
         raise
     except ZTError as error:
         if error.code in _LEASE_GONE:
-            rooms.leases.forget(session, target)
+            rooms.leases.forget(session, target, action.agent)
         await conclusive(fail(rooms, session, understood, error, held, executing, stream))
         return
     except Exception:

@@ -35,16 +35,18 @@ class Records:
     def _stamp(self, draft: RecordDraft) -> RecordDraft:
         fields: dict[str, object] = {"policy": self._policy_digest(), **draft.fields}
         if draft.session and "principal" not in fields:
-            fields["principal"] = principal_fields(self._sessions.get(draft.session))
+            session = self._sessions.get(draft.session)
+            agent = session.agent or session.acting.get(str(fields.get("action")))
+            fields["principal"] = principal_fields(session, agent)
         return replace(draft, fields=fields)
 
 
-def principal_fields(session: LiveSession) -> dict[str, object]:
+def principal_fields(session: LiveSession, agent: str | None) -> dict[str, object]:
     """The principal as records name it (recording format v1, Records)."""
     human = session.human
     return {
         "human": {"iss": human.issuer, "sub": human.subject, "name": human.name},
-        "agent": session.agent or "",
+        "agent": agent or "",
         "session": session.id,
         "roles": sorted(human.roles),
     }

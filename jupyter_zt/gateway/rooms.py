@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp
 
 from jupyter_zt.approvals import ApprovalStore
-from jupyter_zt.errors import ConflictError, ZTError
+from jupyter_zt.errors import ConflictError, InvalidInputError, ZTError
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
@@ -26,6 +26,7 @@ from jupyter_zt.gateway.targets import Target
 from jupyter_zt.identity import TokenVerifier
 from jupyter_zt.model import (
     Action,
+    Agent,
     Approval,
     Decision,
     Facts,
@@ -34,6 +35,7 @@ from jupyter_zt.model import (
     RecordKind,
     Verdict,
 )
+from jupyter_zt.policy import within_ceiling
 from jupyter_zt.recording import Log, seal
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class Rooms:
     """Everything that a request walks through.
 
     Attributes:
+        agents: Those that are registered, by name.
         socket_app: Makes the app that a session's socket serves.
         stopping: The process is ending: what is held stays held.
         watching: Looks after the policies' files.
@@ -66,6 +69,7 @@ class Rooms:
     changes: Changes
     consent: Consent
     leases: Leases
+    agents: Mapping[str, Agent] = field(default_factory=dict)
     clock: Callable[[], datetime] = now_utc
     stopping: bool = False
     watching: asyncio.Task[None] | None = None
@@ -82,7 +86,26 @@ class Rooms:
                 message=facts.unknown,
                 hint="%zt lists what you may use.",
             )
-        return self.policies.current.decide(session.principal, action, target.kind, facts)
+        principal = session.principal(action.agent)
+        decision = self.policies.current.decide(principal, action, target.kind, facts)
+        return within_ceiling(self.agents, action.agent, target.name, facts, decision)
+
+    def agent(self, name: str | None) -> Agent | None:
+        """A registered agent; None for none.
+
+        Raises:
+            InvalidInputError: `unknown_agent`.
+        """
+        if name is None:
+            return None
+        if name not in self.agents:
+            raise InvalidInputError(
+                "This agent is not registered.",
+                code="unknown_agent",
+                hint=f"There are: {', '.join(sorted(self.agents)) or 'none'}. An administrator "
+                "registers agents in gateway.yaml.",
+            )
+        return self.agents[name]
 
     async def close_execution(
         self, draft: RecordDraft, executing: Approval | None, *, outcome_known: bool
@@ -107,7 +130,7 @@ class Rooms:
                     RecordKind.SESSION_OPEN,
                     session.id,
                     fields={
-                        "principal": principal_fields(session),
+                        "principal": principal_fields(session, session.agent),
                         "notebook": session.notebook,
                         "kernel": session.kernel,
                         "sandbox": {
@@ -168,7 +191,8 @@ class Rooms:
         for target in self.targets.values():
             if target.leasing is None:
                 continue
-            session.leases.pop(target.name, None)
+            for key in [key for key in session.leases if key[0] == target.name]:
+                del session.leases[key]
             try:
                 await target.leasing.drop_session(session.id)
             except ZTError as error:
@@ -178,6 +202,10 @@ class Rooms:
     async def start(self, app: ASGIApp) -> None:
         """Recovers what the last process left, prepares the targets, opens the sockets."""
         prepare_runtime(self.config.runtime)
+        sessions = {session.id: session for session in self.sessions.load_open()}
+        for held in self.approvals.unfinished():
+            if held.agent and (session := sessions.get(held.approval.session)):
+                session.acting[held.action.id] = held.agent
         await self.consent.restore()
         for target in self.targets.values():
             try:
@@ -185,7 +213,7 @@ class Rooms:
             except ZTError as error:
                 # The others work; this one says why it does not, at each use.
                 logger.error("connection %s is not ready: %s", target.name, error.diagnostics())  # noqa: TRY400
-        for session in self.sessions.load_open():
+        for session in sessions.values():
             await self.serve(session, app)
         self.watching = asyncio.ensure_future(self.policies.watch(self.records))
 

@@ -89,6 +89,7 @@ def build_rooms(directory: Path) -> Rooms:
         changes=changes,
         consent=Consent(records, approvals, changes, now_utc),
         leases=Leases(records, now_utc),
+        agents={name: one.agent(name) for name, one in config.values.agents.items()},
     )
 
 

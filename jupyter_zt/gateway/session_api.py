@@ -125,10 +125,11 @@ def create_session_app(rooms: Rooms) -> FastAPI:
             id=live.id,
             human=wire.SessionHuman(name=live.human.name, roles=sorted(live.human.roles)),
             agent=live.agent,
+            agents=_agents(rooms, live),
             notebook=live.notebook,
             expires_at=live.expires_at.isoformat(),
             sandbox=wire.Sandbox(state=live.sandbox_state, detail=live.sandbox_detail),
-            connections=connection_list(rooms),
+            connections=connection_list(rooms, live.agent),
             gateway_version=__version__,
         )
 
@@ -157,9 +158,27 @@ def create_session_app(rooms: Rooms) -> FastAPI:
     return app
 
 
-def connection_list(rooms: Rooms) -> list[wire.ConnectionInfo]:
-    """Every connection of this gateway."""
+def _agents(rooms: Rooms, session: LiveSession) -> list[wire.AgentInfo]:
+    """The session's own agent, or those that its runtime may narrow itself to."""
+    return [
+        wire.AgentInfo(
+            name=agent.name,
+            connections=sorted(agent.connections),
+            actions=sorted(verb.value for verb in agent.verbs),
+            may_ask_for_approval=agent.may_ask,
+            max_rows=str(agent.max_rows or ""),
+        )
+        for agent in rooms.agents.values()
+        if session.agent in {None, agent.name}
+    ]
+
+
+def connection_list(rooms: Rooms, agent: str | None = None) -> list[wire.ConnectionInfo]:
+    """Every connection of this gateway; of an agent, those that it may use."""
+    known = rooms.agents.get(agent) if agent else None
+    usable = known.connections if known else frozenset[str]()
     return [
         wire.ConnectionInfo(name=target.name, kind=target.kind, description=target.description)
         for target in rooms.targets.values()
+        if agent is None or target.name in usable
     ]

@@ -41,9 +41,10 @@ class LiveSession:
         expires_at: Until when its human's login has been shown to be valid.
         attestation_sha256: Of the secret that only the broker which opened it knows; "" for a
             command line's: nobody vouches for what it shows.
-        leases: Read lease per connection, made on demand.
+        leases: Read lease per connection and agent, made on demand.
         running: Tasks of actions under way.
         cell_actions: Message id of a cell -> sequence numbers of its intents.
+        acting: Action under way -> the agent as which it is done, where the session has none.
     """
 
     id: str
@@ -58,16 +59,33 @@ class LiveSession:
     expires_at: datetime
     state: SessionState = OPEN
     socket: SessionSocket | None = None
-    leases: dict[str, Lease] = field(default_factory=dict)
+    leases: dict[tuple[str, str | None], Lease] = field(default_factory=dict)
     lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sealing: asyncio.Lock = field(default_factory=asyncio.Lock)
     running: set[asyncio.Task[None]] = field(default_factory=set)
     cell_actions: dict[str, list[str]] = field(default_factory=dict)
+    acting: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def principal(self) -> Principal:
-        """Who acts on this session's socket."""
-        return Principal(human=self.human, session=self.id, agent=self.agent)
+    def principal(self, agent: str | None) -> Principal:
+        """Who acts on this session's socket, as this agent."""
+        return Principal(human=self.human, session=self.id, agent=agent)
+
+    def acting_as(self, named: str | None) -> str | None:
+        """The agent that an action is done as. The runtime can narrow itself, and never widen.
+
+        Args:
+            named: What the runtime says.
+
+        Raises:
+            PermissionDeniedError: The session is another agent's.
+        """
+        if named is not None and self.agent is not None and named != self.agent:
+            raise PermissionDeniedError(
+                f"This session is the agent {self.agent}'s: nothing in it is done as another.",
+                code="other_agent",
+                hint="Leave the agent's name out.",
+            )
+        return self.agent or named
 
     @property
     def by_broker(self) -> bool:
@@ -120,12 +138,14 @@ class SessionBook:
         )
         return session, attestation
 
-    def new_command_line(self, human: Human, expires_at: datetime) -> LiveSession:
+    def new_command_line(
+        self, human: Human, agent: str | None, expires_at: datetime
+    ) -> LiveSession:
         """A session without a broker that is not kept yet: its own person steers it."""
         return LiveSession(
             id=_new_id(),
             human=human,
-            agent=None,
+            agent=agent,
             notebook=COMMAND_LINE,
             kernel="",
             sandbox_state="unsandboxed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -34,11 +35,15 @@ class Leasing(Protocol):
         """Raises a `ZTError` when no lease could ever allow this: nobody is asked then."""
         ...
 
-    async def lease_read(self, session: str, ttl_seconds: int) -> Lease:
-        """A lease for a session's reads."""
+    async def lease_read(
+        self, session: str, ttl_seconds: int, statement_seconds: float | None
+    ) -> Lease:
+        """A lease for a session's reads; the target itself stops statements that take longer."""
         ...
 
-    async def lease_write(self, session: str, facts: Facts, ttl_seconds: int) -> Lease:
+    async def lease_write(
+        self, session: str, facts: Facts, ttl_seconds: int, statement_seconds: float | None
+    ) -> Lease:
         """A lease for one write."""
         ...
 
@@ -72,9 +77,9 @@ class Target(Protocol):
         ...
 
     def execute(
-        self, lease: Lease | None, action: Action, comment: str
+        self, lease: Lease | None, action: Action, comment: str, max_rows: int | None
     ) -> AbstractAsyncContextManager[Answer]:
-        """Runs the action as the lease."""
+        """Runs the action as the lease; `max_rows` narrows the connection's own limit."""
         ...
 
     def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:
@@ -101,13 +106,17 @@ class PostgresLeases:
         """Whether a lease could allow this write."""
         await self._access.check_write(facts)
 
-    async def lease_read(self, session: str, ttl_seconds: int) -> Lease:
+    async def lease_read(
+        self, session: str, ttl_seconds: int, statement_seconds: float | None
+    ) -> Lease:
         """A role that reads masked views only."""
-        return await self._access.lease_read(session, ttl_seconds)
+        return await self._access.lease_read(session, ttl_seconds, statement_seconds)
 
-    async def lease_write(self, session: str, facts: Facts, ttl_seconds: int) -> Lease:
+    async def lease_write(
+        self, session: str, facts: Facts, ttl_seconds: int, statement_seconds: float | None
+    ) -> Lease:
         """A role that can do just this write."""
-        return await self._access.lease_write(session, facts, ttl_seconds)
+        return await self._access.lease_write(session, facts, ttl_seconds, statement_seconds)
 
     async def drop(self, lease: Lease) -> None:
         """Closes its connections, then drops the role."""
@@ -171,13 +180,16 @@ class PostgresConnection:
 
     @asynccontextmanager
     async def execute(
-        self, lease: Lease | None, action: Action, comment: str
+        self, lease: Lease | None, action: Action, comment: str, max_rows: int | None
     ) -> AsyncIterator[Answer]:
         """Runs the statement as the lease's role."""
         if lease is None:
             raise NotFoundError("There is no lease to run this on.", code="no_lease")
+        limits = self._limits
+        if max_rows is not None:
+            limits = replace(limits, max_rows=min(max_rows, limits.max_rows))
         async with self._target.execute(
-            lease, action.command, action.parameters, limits=self._limits, comment=comment
+            lease, action.command, action.parameters, limits=limits, comment=comment
         ) as stream:
             yield stream
 
@@ -236,10 +248,10 @@ class LlmConnection:
 
     @asynccontextmanager
     async def execute(
-        self, lease: Lease | None, action: Action, comment: str
+        self, lease: Lease | None, action: Action, comment: str, max_rows: int | None
     ) -> AsyncIterator[Answer]:
         """One chat completion."""
-        del lease, comment
+        del lease, comment, max_rows
         yield ModelAnswer(await self._target.complete(messages_of(action.command)))
 
     def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Scalar = str | int | float | bool | None
 ShortText = Annotated[str, Field(max_length=512)]
+AgentName = Annotated[str, Field(min_length=1, max_length=64)]
 MAX_COMMAND_CHARACTERS = 1024 * 1024
 MAX_PARAMETERS = 1000
 MAX_EXACT_INTEGER = 2**53 - 1
@@ -72,14 +73,19 @@ class Sandbox(Wire):
 class OpenSession(Wire):
     """A broker asks for a session for a kernel of its person."""
 
-    agent: Annotated[str, Field(max_length=128)] | None = None
+    agent: AgentName | None = None
     notebook: ShortText
     kernel: ShortText
     sandbox: Sandbox
 
 
 class OpenCommandLine(Wire):
-    """A person's command line asks for a session. It has no broker, so nothing it says counts."""
+    """A person's command line asks for a session. It has no broker, so nothing it says counts.
+
+    But for the agent: naming one only takes rights away.
+    """
+
+    agent: AgentName | None = None
 
 
 class OpenedSession(BaseModel):
@@ -115,6 +121,16 @@ class SessionInfo(BaseModel):
     connections: list[ConnectionInfo]
 
 
+class AgentInfo(BaseModel):
+    """An agent that actions may be done as, and its ceiling."""
+
+    name: str
+    connections: list[str]
+    actions: list[str]
+    may_ask_for_approval: bool
+    max_rows: str
+
+
 class SessionHuman(BaseModel):
     """The session's person, as the runtime may know them."""
 
@@ -128,6 +144,7 @@ class SessionSelf(BaseModel):
     id: str
     human: SessionHuman
     agent: str | None
+    agents: list[AgentInfo]
     notebook: str
     expires_at: str
     sandbox: Sandbox
@@ -165,6 +182,7 @@ class ActionRequest(Wire):
     parameters: Annotated[list[Scalar], Field(max_length=MAX_PARAMETERS)] = []
     cell: ShortText = ""
     cause: Annotated[str, Field(pattern=r"^[0-9]{0,18}$")] = ""
+    agent: AgentName | None = None
 
     @field_validator("parameters")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jupyter_zt.model.action import Action
+from jupyter_zt.model.agent import Agent
 from jupyter_zt.model.approval import Approval, ApprovalState, Vote
 from jupyter_zt.model.decision import Decision, Obligations, Verdict
 from jupyter_zt.model.facts import Facts, Risk, Verb
@@ -26,6 +27,7 @@ __all__ = [
     "REVIEWER",
     "ROLES",
     "Action",
+    "Agent",
     "Approval",
     "ApprovalState",
     "ColumnMask",

@@ -17,6 +17,7 @@ class Action:
         parameters: Positional bind parameters (``$1`` first), JSON scalars.
         cell: Message id of the execute request that it came from, as the runtime says; "" if none.
         cause: Leaf of the record that led to it (a model call), as the runtime says; "" if none.
+        agent: As which agent it is done: the session's, or one that the runtime narrows itself to.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Action:
     parameters: tuple[str | int | float | bool | None, ...] = ()
     cell: str = ""
     cause: str = ""
+    agent: str | None = None
 
     @property
     def command_sha256(self) -> str:

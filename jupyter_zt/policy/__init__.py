@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from jupyter_zt.policy.cedar import verbs_of
+from jupyter_zt.policy.ceiling import within_ceiling
 from jupyter_zt.policy.policy_set import PolicySet
 from jupyter_zt.policy.postgres import analyze_postgres
 
-__all__ = ["PolicySet", "analyze_postgres"]
+__all__ = ["PolicySet", "analyze_postgres", "verbs_of", "within_ceiling"]

@@ -12,7 +12,7 @@ import cedarpy
 from jupyter_zt.model import Facts, Verb
 from jupyter_zt.policy.rules import Rule
 
-__all__ = ["ask", "parse", "validate"]
+__all__ = ["ask", "parse", "validate", "verbs_of"]
 
 _GROUPS = {
     "read": (Verb.SELECT, Verb.EXPLAIN),
@@ -22,6 +22,16 @@ _GROUPS = {
     "run": (Verb.CALL, Verb.COPY, Verb.SET, Verb.TRANSACTION, Verb.UTILITY),
     "model": (Verb.MODEL_CALL,),
 }
+
+
+def verbs_of(action: str) -> frozenset[Verb]:
+    """The verbs that an action of a policy stands for: a group's, or the one of that name.
+
+    Raises:
+        KeyError: There is no such action.
+    """
+    verbs = {verb.value: (verb,) for group in _GROUPS.values() for verb in group}
+    return frozenset((_GROUPS | verbs)[action])
 
 
 @cache

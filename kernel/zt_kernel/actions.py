@@ -36,6 +36,7 @@ class Command:
         parameters: Positional bind parameters (``$1`` first).
         cell: Message id of the execute request that it comes from; "" outside of a cell.
         cause: Leaf of the record that led to it (a model call); "" if none.
+        agent: As which registered agent it is done; "" for the session's own.
     """
 
     connection: str
@@ -43,6 +44,7 @@ class Command:
     parameters: Sequence[Scalar] = ()
     cell: str = ""
     cause: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def _start(gateway: Gateway, command: Command) -> Answer:
         "parameters": list(command.parameters),
         "cell": command.cell,
         "cause": command.cause,
+        **({"agent": command.agent} if command.agent else {}),
     }
     try:
         answer = gateway.start_action(request)

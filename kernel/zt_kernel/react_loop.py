@@ -1,7 +1,8 @@
 """`zt.react`: a language model proposes, policy decides, the gateway acts, everything is recorded.
 
 The model is a connection like any other, so each call of it is an action with a record. Each action
-that it proposes takes the path of a tool cell and names that record as its cause.
+that it proposes takes the path of a tool cell and names that record as its cause. All of them are
+done as a registered agent: the gateway holds them to its ceiling.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from zt_kernel.react_prompt import (
     request,
 )
 from zt_kernel.react_view import StepView
-from zt_kernel.session_card import session
+from zt_kernel.session_card import SessionCard, session
 
+DEFAULT_AGENT = "react"
 DEFAULT_MODEL = "llm"
 DEFAULT_MAX_STEPS = 6
 _MODEL_KIND = "llm"
@@ -92,6 +94,7 @@ class ReactRun:
 def react(
     goal: str,
     *,
+    agent: str = DEFAULT_AGENT,
     model: str = DEFAULT_MODEL,
     connections: Sequence[str] = (),
     max_steps: int = DEFAULT_MAX_STEPS,
@@ -100,6 +103,7 @@ def react(
 
     Args:
         goal: What you want to know or have done.
+        agent: As which registered agent it acts, unless this session is one's already.
         model: Connection of the language model.
         connections: Those that it may use; all of this session's by default.
         max_steps: Calls of the model after which it ends without an answer.
@@ -118,9 +122,11 @@ def react(
             code="empty_command",
             hint="Write what you want to know below %%react.",
         )
-    usable, about = _usable(session().connections, model, connections)
+    card = session()
+    acting = card.agent or agent
+    usable, about = _usable(_offered(card, acting), model, connections)
     run = ReactRun(goal=goal.strip(), model=f"{model} ({about})" if about else model)
-    tables = _tables(usable)
+    tables = _tables(usable, acting)
     exchanges: list[Exchange] = []
     asked_before: dict[tuple[str, str], str] = {}
     malformed_before = False
@@ -131,7 +137,8 @@ def react(
         if number == max_steps:
             forms = (FINAL,)
         try:
-            thinking = tool.run(model, request(run.goal, usable, tables, exchanges, forms))
+            asked = request(run.goal, usable, tables, exchanges, forms)
+            thinking = tool.run(model, asked, agent=acting)
         except (ZTError, ZTInterrupted) as error:
             view.show(status="failed", observation=str(error))
             raise
@@ -151,7 +158,7 @@ def react(
             view.show(thought=proposal.thought, status="final", model_record=model_record)
             run.answer, run.stopped = proposal.final, "answered"
             return run
-        step = _act(proposal, model_record, view)
+        step = _act(proposal, model_record, acting, view)
         run.steps.append(step)
         exchanges.append(Exchange(reply=reply, observation=step.observation))
         before = asked_before.get((step.connection, step.command))
@@ -165,7 +172,7 @@ def react(
     return run
 
 
-def _act(proposal: Proposal, model_record: str, view: StepView) -> Step:
+def _act(proposal: Proposal, model_record: str, agent: str, view: StepView) -> Step:
     view.show(
         thought=proposal.thought,
         action={"connection": proposal.connection, "command": proposal.command},
@@ -173,7 +180,7 @@ def _act(proposal: Proposal, model_record: str, view: StepView) -> Step:
         model_record=model_record,
     )
     try:
-        outcome = tool.run(proposal.connection, proposal.command, cause=model_record)
+        outcome = tool.run(proposal.connection, proposal.command, cause=model_record, agent=agent)
     except ZTInterrupted as error:
         view.show(status="failed", observation=error.message)
         raise
@@ -206,6 +213,20 @@ def _observation(outcome: Outcome) -> str:
     return text if rows <= _SHOWN_ROWS else f"{text}\n({rows} rows, first {_SHOWN_ROWS} shown)"
 
 
+def _offered(card: SessionCard, agent: str) -> list[dict[str, str]]:
+    """The connections that this agent may use. Raises `ZTRefused` for one that is not there."""
+    known = next((item for item in card.agents if item.get("name") == agent), None)
+    if known is None:
+        names = ", ".join(str(item.get("name")) for item in card.agents)
+        raise ZTRefused(
+            f"There is no agent {agent!r} at this gateway.",
+            code="unknown_agent",
+            hint=f"There are: {names or 'none'}.",
+            who="an administrator can register one (agents: in gateway.yaml)",
+        )
+    return [item for item in card.connections if item["name"] in known.get("connections", ())]
+
+
 def _usable(
     offered: Sequence[dict[str, str]], model: str, wanted: Sequence[str]
 ) -> tuple[list[dict[str, str]], str]:
@@ -227,14 +248,14 @@ def _usable(
     return usable, about
 
 
-def _tables(connections: Sequence[dict[str, str]]) -> str:
+def _tables(connections: Sequence[dict[str, str]], agent: str) -> str:
     """What tables there are, looked up like everything else: through the gateway."""
     lines = []
     for item in connections:
         if item.get("kind") != "postgres":
             continue
         try:
-            outcome = tool.run(item["name"], TABLES_QUERY)
+            outcome = tool.run(item["name"], TABLES_QUERY, agent=agent)
         except ZTError:
             continue  # policy may keep the catalog closed; the model then knows the names only
         if outcome.table is not None:

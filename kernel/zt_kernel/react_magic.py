@@ -1,4 +1,4 @@
-"""`%%react [--model llm] [--connections warehouse,crm] [--max-steps 6]`."""
+"""`%%react [--agent react] [--model llm] [--connections warehouse,crm] [--max-steps 6]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import zt_kernel
 from zt_kernel.errors import ZTRefused
 
 _DEFAULT_MAX_STEPS = 6
-_USAGE = "%%react [--model llm] [--connections warehouse,crm] [--max-steps 6]"
+_USAGE = "%%react [--agent react] [--model llm] [--connections warehouse,crm] [--max-steps 6]"
 
 
 class _Options(argparse.ArgumentParser):
@@ -37,6 +37,7 @@ class ReactMagics(Magics):
         options = _read(line)
         return zt_kernel.react(
             cell,
+            agent=options.agent,
             model=options.model,
             connections=[name.strip() for name in options.connections.split(",") if name.strip()],
             max_steps=options.max_steps,
@@ -45,6 +46,7 @@ class ReactMagics(Magics):
 
 def _read(line: str) -> argparse.Namespace:
     parser = _Options(prog="%%react", add_help=False)
+    parser.add_argument("--agent", default="react")
     parser.add_argument("--model", default="llm")
     parser.add_argument("--connections", default="")
     parser.add_argument("--max-steps", type=int, default=_DEFAULT_MAX_STEPS)

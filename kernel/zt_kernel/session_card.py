@@ -14,7 +14,8 @@ HELP = """\
 %%sql warehouse            runs the cell as one SQL statement on the connection `warehouse`
 %%sql warehouse df <<      the same, and assigns the result to `df`
 %sql warehouse select 1    the same on one line; `df = %sql warehouse select 1` works too
-%%react                    lets the language model work on the goal that the cell holds
+%%react                    lets the language model work on the goal that the cell holds,
+                           as the registered agent `react` (--agent NAME for another)
 zt.sql("warehouse", "select * from orders where id = $1", parameters=[17])
 zt.react("How many orders were placed in May?")
 zt.session()               what %zt shows, as an object"""
@@ -40,16 +41,25 @@ class SessionCard:
         """The connections that an action may name: name, kind, description."""
         return [dict(item) for item in self.facts.get("connections") or ()]
 
+    @property
+    def agent(self) -> str:
+        """The agent that this whole session is for; "" for none."""
+        return str(self.facts.get("agent") or "")
+
+    @property
+    def agents(self) -> list[dict[str, Any]]:
+        """Registered agents that actions may be done as: name, connections, actions."""
+        return [dict(item) for item in self.facts.get("agents") or ()]
+
     def rows(self) -> list[tuple[str, str]]:
         """What there is to know, as (label, text)."""
         human = self.facts.get("human") or {}
         sandbox = self.facts.get("sandbox") or {}
-        agent = self.facts.get("agent")
         until = _time(self.facts.get("expires_at"))
         roles = ", ".join(str(role) for role in human.get("roles") or ()) or "no role"
         rows = [
             ("You", f"{human.get('name', '?')} ({roles})"),
-            ("Agent", str(agent)) if agent else ("Agent", "none"),
+            ("Agent", self.agent or "none"),
             ("Session", f"{self.facts.get('id', '?')}, until {until}"),
             ("Notebook", str(self.facts.get("notebook") or "?")),
             ("Sandbox", _sandbox(sandbox)),

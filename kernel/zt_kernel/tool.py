@@ -36,6 +36,7 @@ def run(
     *,
     parameters: Sequence[actions.Scalar] = (),
     cause: str = "",
+    agent: str = "",
 ) -> actions.Outcome:
     """Runs one action and shows it while it is held. Raises as `sql` does."""
     if not command.strip():
@@ -50,5 +51,6 @@ def run(
         parameters=tuple(parameters),
         cell=cell_id(),
         cause=cause,
+        agent=agent,
     )
     return actions.run(session_gateway(), asked, HeldNotice(connection))

@@ -17,7 +17,10 @@ from tests.fixtures_postgres import PostgresServer
 def jupyter(
     postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Jupyter]:
-    with running_jupyter(tmp_path_factory.mktemp("broker"), postgres) as server:
+    agents = ['c.ZT.agents = {"agents/*": "react"}']
+    with running_jupyter(
+        tmp_path_factory.mktemp("broker"), postgres, more_settings=agents
+    ) as server:
         yield server
 
 
@@ -122,6 +125,21 @@ async def test_a_held_action_is_approved_by_another_person_through_the_panel(
     ][-1:]
     assert update == "approved"
     analyst.http.delete(f"/api/sessions/{session}")
+
+
+async def test_in_which_notebooks_an_agent_acts_is_the_servers_word(
+    jupyter: Jupyter, analyst: Person
+) -> None:
+    (jupyter.root / "agents").mkdir()
+    kernel, session = analyst.start_kernel("agents/tour.ipynb")
+    own, own_session = analyst.start_kernel("mine.ipynb")
+    agents = {item["kernel"]: item["agent"] for item in analyst.http.get("/zt/api/sessions").json()}
+    assert (agents[kernel], agents[own]) == ("react", None)
+    page = await analyst.page(kernel)
+    messages = await page.run("%%sql warehouse\nupdate orders set total = total where id = 1")
+    assert "agent_action" in str(shown(messages, "error"))
+    for one in (session, own_session):
+        analyst.http.delete(f"/api/sessions/{one}")
 
 
 # ------------------------------------------------------------------ what the page is shown

@@ -29,6 +29,11 @@ connections:
     kind: llm
     url: http://127.0.0.1:9500/v1
     model: tiny
+agents:
+  react:
+    owner: data platform
+    connections: [warehouse, llm]
+    actions: [read, model_call]
 """
 
 
@@ -44,6 +49,9 @@ def test_a_good_configuration_loads(tmp_path: Path) -> None:
     warehouse = config.values.connections["warehouse"]
     assert warehouse.kind == "postgres"
     assert config.secret(warehouse.password).file == tmp_path / "secrets/warehouse"
+    agent = config.values.agents["react"].agent("react")
+    assert {verb.value for verb in agent.verbs} == {"select", "explain", "model_call"}
+    assert not agent.may_ask
 
 
 def test_the_runtime_folder_is_the_same_after_a_restart(tmp_path: Path) -> None:
@@ -62,6 +70,10 @@ def test_the_runtime_folder_is_the_same_after_a_restart(tmp_path: Path) -> None:
         ("[jupyter-zt]", "[]", 4, "audiences"),
         ("reviewer: [reviewers]", "boss: [bosses]", 5, "boss"),
         ("127.0.0.1:8900", "here", 0, "HOST:PORT"),
+        ("    owner: data platform\n", "", 19, "owner"),
+        ("[warehouse, llm]", "[warehouse, crm]", 21, "warehouse, llm"),
+        ("[read, model_call]", "[read, everything]", 22, "everything"),
+        ("[read, model_call]\n", "[read]\n    may_approve: true\n", 23, "may_approve"),
     ],
 )
 def test_an_error_names_file_and_line(

@@ -26,6 +26,7 @@ SESSION = {
     "id": "s_0123456789abcdef",
     "human": {"name": "analyst", "roles": ["analyst"]},
     "agent": None,
+    "agents": [{"name": "react", "connections": ["warehouse", "llm"], "actions": ["select"]}],
     "notebook": "tour.ipynb",
     "expires_at": "2030-01-01T00:00:00+00:00",
     "sandbox": {"state": "sandboxed", "detail": "bubblewrap 0.8.0"},

@@ -69,16 +69,17 @@ class Session:
 
     Args:
         api: Of the gateway that the person is logged in at.
+        agent: The registered agent that acts in it, if one does.
 
     Raises:
         ZTError: Nobody is logged in, or the gateway opens no session.
         UnavailableError: `session_socket_unreachable`: this is not the gateway's host or user.
     """
 
-    def __init__(self, api: GatewayApi) -> None:
+    def __init__(self, api: GatewayApi, agent: str | None = None) -> None:
         self._api = api
         login = fresh_login()
-        opened = api.open_session(login.tokens.id_token)
+        opened = api.open_session(login.tokens.id_token, agent)
         self.id, self._socket = opened["id"], opened["socket"]
         self._over = threading.Event()
         self._renewing = threading.Thread(

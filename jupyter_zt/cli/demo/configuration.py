@@ -131,6 +131,16 @@ def _write_gateway(layout: Layout, plan: Plan, writer: Writer) -> None:
         "broker": {"secret": {"file": "secrets/broker"}},
         "approvals": {"expires_seconds": 1800},
         "connections": connections,
+        "agents": {
+            "react": {
+                "owner": "whoever runs this demo",
+                "description": "%%react: a language model that proposes one action at a time",
+                "connections": list(connections),
+                "actions": ["read", "inspect", "insert", "update", "delete", "model"],
+                "may_ask_for_approval": True,
+                "max_rows": 1000,
+            }
+        },
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     writer.write(layout.gateway / "gateway.yaml", f"# Written by `jupyter zt demo`.\n{text}")

@@ -430,8 +430,13 @@ export interface components {
         /**
          * OpenCommandLine
          * @description A person's command line asks for a session. It has no broker, so nothing it says counts.
+         *
+         *     But for the agent: naming one only takes rights away.
          */
-        OpenCommandLine: Record<string, never>;
+        OpenCommandLine: {
+            /** Agent */
+            agent?: string | null;
+        };
         /**
          * OpenSession
          * @description A broker asks for a session for a kernel of its person.
