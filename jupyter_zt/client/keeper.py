@@ -121,6 +121,12 @@ def _http() -> httpx.AsyncClient:
 
 
 def _client(settings: LoginSettings, http: httpx.AsyncClient) -> DeviceClient:
+    # Which groups the person has is the gateway's to read.
     return DeviceClient(
-        settings.issuer, settings.client_id, settings.scopes, http, algorithms=settings.algorithms
+        settings.issuer,
+        settings.client_id,
+        settings.scopes,
+        http,
+        algorithms=settings.algorithms,
+        groups_claim="",
     )

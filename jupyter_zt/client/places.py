@@ -14,9 +14,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from authlib.common.security import is_secure_transport
-
 from jupyter_zt.errors import ConfigError, PermissionDeniedError
+from jupyter_zt.identity import is_protected
 
 GATEWAY_VARIABLE = "JUPYTER_ZT_GATEWAY"
 _POINTER = "gateway.json"
@@ -94,7 +93,7 @@ def find_gateway(named: str | None) -> str:
             code="no_gateway",
             hint=f"Name it: --gateway URL, or {GATEWAY_VARIABLE} in the environment.",
         )
-    if not is_secure_transport(url):
+    if not is_protected(url):
         raise ConfigError(
             f"The gateway {url!r} is neither https nor on this machine.",
             code="insecure_gateway",

@@ -5,25 +5,33 @@ The demo provider (`jupyter_zt.identity.demo_provider`) is apart: nothing else i
 
 from __future__ import annotations
 
-from jupyter_zt.identity.claims import Claims, human_from_claims
+from jupyter_zt.identity.claims import Claims
 from jupyter_zt.identity.device import DeviceClient, DeviceCode
 from jupyter_zt.identity.kept_tokens import dump_tokens, load_tokens
+from jupyter_zt.identity.logout_tokens import Logout
 from jupyter_zt.identity.provider import Provider, ProviderMetadata
 from jupyter_zt.identity.relying_party import LoginState, RelyingParty, Tokens
-from jupyter_zt.identity.verifier import SKEW_SECONDS, TokenVerifier
+from jupyter_zt.identity.roles import RoleMap, human_from_claims
+from jupyter_zt.identity.signed_tokens import ASYMMETRIC_ALGORITHMS, SKEW_SECONDS
+from jupyter_zt.identity.transport import is_protected
+from jupyter_zt.identity.verifier import TokenVerifier
 
 __all__ = [
+    "ASYMMETRIC_ALGORITHMS",
     "SKEW_SECONDS",
     "Claims",
     "DeviceClient",
     "DeviceCode",
     "LoginState",
+    "Logout",
     "Provider",
     "ProviderMetadata",
     "RelyingParty",
+    "RoleMap",
     "TokenVerifier",
     "Tokens",
     "dump_tokens",
     "human_from_claims",
+    "is_protected",
     "load_tokens",
 ]

@@ -1,15 +1,14 @@
-"""What an identity provider vouches for, and which roles that gives."""
+"""What an identity provider vouches for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 from jupyter_zt.errors import AuthenticationError
-from jupyter_zt.model import Human
 
 _MAX_NAME_CHARACTERS = 120
 
@@ -20,7 +19,8 @@ class Claims:
 
     Attributes:
         iss: Issuer, equal to the configured one.
-        sub: Stable identifier at that issuer.
+        sub: Stable identifier at that issuer, for the client that the token is for.
+        subject: Names the person in principals and records: `sub`, or the configured claim.
         name: For display only: `preferred_username`, `name`, `email` or `sub`, the first there is.
         groups: Values of the groups claim; empty when there is none.
         issued_at: UTC.
@@ -31,6 +31,7 @@ class Claims:
 
     iss: str
     sub: str
+    subject: str
     name: str
     groups: tuple[str, ...]
     issued_at: datetime
@@ -39,38 +40,41 @@ class Claims:
     raw: Mapping[str, Any] = field(repr=False, compare=False)
 
 
-def claims_from(verified: Mapping[str, Any], *, algorithm: str, groups_claim: str) -> Claims:
+def claims_from(
+    verified: Mapping[str, Any], *, algorithm: str, groups_claim: str, subject_claim: str = "sub"
+) -> Claims:
     """Read the claims of a token whose signature and registered claims are verified.
 
     Raises:
-        AuthenticationError: `bad_token` when the subject or the groups have no sensible form.
+        AuthenticationError: `bad_token` when the subject, the groups or the times have no sensible
+            form; `too_many_groups` when the provider left the groups out.
     """
-    subject = verified["sub"]
-    # Core section 2: at most 255 ASCII characters. It becomes part of records and of keys.
-    if not (0 < len(subject) <= 255 and subject.isascii() and subject.isprintable()):
-        raise AuthenticationError("The ID token's subject has no valid form.", code="bad_token")
     return Claims(
         iss=verified["iss"],
-        sub=subject,
+        sub=_identifier(verified, "sub"),
+        subject=_identifier(verified, subject_claim),
         name=_display_name(verified),
-        groups=_groups(verified.get(groups_claim)),
-        issued_at=datetime.fromtimestamp(verified["iat"], UTC),
-        expires_at=datetime.fromtimestamp(verified["exp"], UTC),
+        groups=_groups(verified, groups_claim),
+        issued_at=_moment(verified["iat"]),
+        expires_at=_moment(verified["exp"]),
         algorithm=algorithm,
         raw=MappingProxyType(dict(verified)),
     )
 
 
-def human_from_claims(claims: Claims, role_map: Mapping[str, Sequence[str]]) -> Human:
-    """The person of these claims, with the roles that their groups map to.
+def _identifier(verified: Mapping[str, Any], claim: str) -> str:
+    value = verified.get(claim)
+    # Core section 2: at most 255 ASCII characters. It becomes part of records and of keys.
+    if isinstance(value, str) and 0 < len(value) <= 255 and value.isascii() and value.isprintable():
+        return value
+    raise AuthenticationError(f"The ID token's {claim} has no valid form.", code="bad_token")
 
-    Args:
-        claims: Verified claims.
-        role_map: Role -> groups whose members have it (``{"analyst": ["analysts"]}``).
-    """
-    groups = frozenset(claims.groups)
-    roles = frozenset(role for role, members in role_map.items() if not groups.isdisjoint(members))
-    return Human(issuer=claims.iss, subject=claims.sub, name=claims.name, roles=roles)
+
+def _moment(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise AuthenticationError("The ID token names no valid time.", code="bad_token") from error
 
 
 def _display_name(verified: Mapping[str, Any]) -> str:
@@ -82,9 +86,23 @@ def _display_name(verified: Mapping[str, Any]) -> str:
     return str(verified["sub"])
 
 
-def _groups(value: object) -> tuple[str, ...]:
+def _groups(verified: Mapping[str, Any], claim: str) -> tuple[str, ...]:
+    value = verified.get(claim)
     if value is None:
+        _check_left_out(verified, claim)
         return ()
     if isinstance(value, list) and all(isinstance(group, str) for group in value):
         return tuple(value)
     raise AuthenticationError("The ID token's groups are not a list of names.", code="bad_token")
+
+
+def _check_left_out(verified: Mapping[str, Any], claim: str) -> None:
+    # Core section 5.6.2: the claim is elsewhere. Entra ID does so above 200 groups ("overage").
+    elsewhere = verified.get("_claim_names")
+    if claim and isinstance(elsewhere, Mapping) and claim in elsewhere:
+        raise AuthenticationError(
+            "The identity provider left this person's groups out: there are too many.",
+            code="too_many_groups",
+            hint="An administrator can limit the claim to the groups that are assigned to this "
+            "application, or use application roles (docs/identity.md).",
+        )

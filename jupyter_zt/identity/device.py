@@ -10,15 +10,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
-from authlib.common.security import is_secure_transport
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
 from jupyter_zt.errors import AuthenticationError, UnavailableError
 from jupyter_zt.identity.provider import unreachable
 from jupyter_zt.identity.relying_party import RelyingParty, Tokens, refused
+from jupyter_zt.identity.transport import exchange, is_protected
 
 DEFAULT_INTERVAL_SECONDS = 5
 """RFC 8628, section 3.2: where the provider names none."""
@@ -59,7 +60,7 @@ class DeviceClient(RelyingParty):
         issuer: Issuer identifier, exactly as the provider states it.
         client_id: As registered.
         scopes: Besides ``openid``.
-        http: The kept HTTP client; it must not follow redirects (httpx's default).
+        http: The kept HTTP client.
         algorithms: Allowed signature algorithms of ID tokens.
         **options: As `RelyingParty` takes them.
     """
@@ -91,13 +92,18 @@ class DeviceClient(RelyingParty):
                 hint="Its administrator can switch it on for this client.",
             )
         try:
-            response = await self._http.post(
+            response = await exchange(
+                self._http,
+                "POST",
                 metadata.device_authorization_endpoint,
-                data={"client_id": self._client_id, "scope": self._scope},
-                headers={"Accept": "application/json"},
+                headers={
+                    "Accept": "application/json",
+                    "Content-Type": "application/x-www-form-urlencoded",
+                },
+                content=urlencode({"client_id": self._client_id, "scope": self._scope}),
             )
             answer = response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise unreachable(self.issuer, type(error).__name__) from error
         if isinstance(answer, dict) and "error" in answer:
             raise refused(str(answer["error"]))
@@ -166,7 +172,7 @@ class DeviceClient(RelyingParty):
             ),
         )
         addresses = (device.verification_uri, device.verification_uri_complete)
-        if not all(is_secure_transport(address) for address in addresses if address):
+        if not all(is_protected(address) for address in addresses if address):
             raise unreachable(self.issuer, "its device code leads to an address without TLS")
         return device
 

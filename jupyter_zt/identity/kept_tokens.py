@@ -37,9 +37,9 @@ def load_tokens(kept: Mapping[str, object]) -> Tokens:
         claims = claims_from(
             json.loads(signed.payload),
             algorithm=str(signed.headers()["alg"]),
-            groups_claim="groups",
+            groups_claim="",
         )
-    except (JoseError, ValueError, KeyError, TypeError) as error:
+    except (JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unusable() from error
     return Tokens(id_token, access_token, refresh_token, claims)
 

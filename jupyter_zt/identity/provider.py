@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from authlib.common.security import is_secure_transport
 from authlib.oidc.discovery import get_well_known_url
 
 from jupyter_zt.errors import ConfigError, UnavailableError
 from jupyter_zt.identity.keys import SigningKeys
+from jupyter_zt.identity.transport import exchange, is_protected
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class ProviderMetadata:
         end_session_endpoint: RP-initiated logout, or "" where the provider has none.
         revocation_endpoint: RFC 7009, or "" where the provider has none.
         device_authorization_endpoint: RFC 8628, or "" where the provider has none.
+        userinfo_endpoint: Core section 5.3, or "" where the provider has none.
         sends_issuer: Whether authorization responses carry `iss` (RFC 9207, section 3).
+        only_pairwise: Whether `sub` differs from client to client (Core section 8.1).
     """
 
     issuer: str
@@ -35,7 +37,9 @@ class ProviderMetadata:
     end_session_endpoint: str
     revocation_endpoint: str
     device_authorization_endpoint: str
+    userinfo_endpoint: str
     sends_issuer: bool
+    only_pairwise: bool
 
 
 class Provider:
@@ -43,7 +47,7 @@ class Provider:
 
     Args:
         issuer: Issuer identifier, exactly as the provider states it.
-        http: The kept HTTP client. It must not follow redirects (httpx's default).
+        http: The kept HTTP client.
         monotonic: Clock for rate limits, in seconds.
     """
 
@@ -54,7 +58,7 @@ class Provider:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not is_secure_transport(issuer):
+        if not is_protected(issuer):
             raise ConfigError(
                 f"The issuer {issuer!r} is neither https nor on this machine.",
                 code="insecure_issuer",
@@ -87,10 +91,10 @@ class Provider:
             UnavailableError: `identity_provider_unreachable`.
         """
         try:
-            response = await self.http.get(url, headers={"Accept": "application/json"})
+            response = await exchange(self.http, "GET", url, headers={"Accept": "application/json"})
             response.raise_for_status()
             document = response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise unreachable(self.issuer, f"GET {url}: {type(error).__name__}") from error
         if not isinstance(document, dict):
             raise unreachable(self.issuer, f"GET {url}: no JSON object")
@@ -119,7 +123,7 @@ def _read_metadata(issuer: str, document: dict[str, Any]) -> ProviderMetadata:
         url = document.get(name)
         if url is None and not required:
             return ""
-        if not isinstance(url, str) or not is_secure_transport(url):
+        if not isinstance(url, str) or not is_protected(url):
             raise unreachable(issuer, f"its discovery document has no usable {name}")
         return url
 
@@ -133,5 +137,7 @@ def _read_metadata(issuer: str, document: dict[str, Any]) -> ProviderMetadata:
         end_session_endpoint=endpoint("end_session_endpoint", required=False),
         revocation_endpoint=endpoint("revocation_endpoint", required=False),
         device_authorization_endpoint=endpoint("device_authorization_endpoint", required=False),
+        userinfo_endpoint=endpoint("userinfo_endpoint", required=False),
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+        only_pairwise=document.get("subject_types_supported") == ["pairwise"],
     )

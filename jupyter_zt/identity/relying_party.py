@@ -1,7 +1,8 @@
 """The relying party: Authorization Code with PKCE, refresh with rotation, logout.
 
 OpenID Connect Core 1.0 sections 3.1 and 12, RFC 7636 (PKCE), RFC 9207 (`iss`), RFC 9700 (best
-current practice), RFC 7009 (revocation), OpenID Connect RP-Initiated Logout 1.0.
+current practice), RFC 7009 (revocation), OpenID Connect RP-Initiated Logout 1.0 and Back-Channel
+Logout 1.0.
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ from authlib.oidc.core import CodeIDToken
 from joserfc.errors import JoseError
 
 from jupyter_zt.errors import AuthenticationError
-from jupyter_zt.identity.claims import Claims
+from jupyter_zt.identity.claims import Claims, claims_from
+from jupyter_zt.identity.logout_tokens import LogoutTokens
 from jupyter_zt.identity.provider import ProviderMetadata, unreachable
+from jupyter_zt.identity.signed_tokens import SKEW_SECONDS
 from jupyter_zt.identity.token_endpoint import TokenEndpoint
-from jupyter_zt.identity.verifier import SKEW_SECONDS, TokenVerifier
+from jupyter_zt.identity.userinfo import read_userinfo
+from jupyter_zt.identity.verifier import TokenVerifier
 
 RENEW_MARGIN_SECONDS = 60.0
 
+# RFC 6749, sections 4.1.2.1 and 5.2: these are no word on the login.
+_LATER = frozenset({"server_error", "temporarily_unavailable"})
 _RESPONSE_PARAMETERS = ("code", "state", "iss", "error")
 _Answer = TypeVar("_Answer")
 
@@ -73,9 +79,11 @@ class RelyingParty:
         client_secret: As registered; "" for a public client (`jupyter_zt.identity.DeviceClient`).
         redirect_uri: As registered, compared byte for byte.
         scopes: Must contain ``openid``.
-        http: The kept HTTP client; it must not follow redirects (httpx's default).
+        http: The kept HTTP client.
         algorithms: Allowed signature algorithms of ID tokens.
-        groups_claim: Claim that lists the person's groups.
+        groups_claim: Claim that lists the person's groups; "" to read none.
+        subject_claim: Claim that names the person.
+        userinfo: Whether to take from the userinfo endpoint what ID tokens don't say.
         extra_parameters: Added to the authorization request (``{"access_type": "offline"}``).
         now: Wall clock, seconds since 1970.
         randomness: Makes a URL-safe text of that many random bytes.
@@ -92,6 +100,8 @@ class RelyingParty:
         *,
         algorithms: Collection[str] = ("RS256",),
         groups_claim: str = "groups",
+        subject_claim: str = "sub",
+        userinfo: bool = False,
         extra_parameters: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
         randomness: Callable[[int], str] = secrets.token_urlsafe,
@@ -99,13 +109,23 @@ class RelyingParty:
         self.issuer = issuer
         self.redirect_uri = redirect_uri
         self.verifier = TokenVerifier(
-            issuer, [client_id], algorithms, http, groups_claim=groups_claim, now=now
+            issuer,
+            [client_id],
+            algorithms,
+            http,
+            groups_claim=groups_claim,
+            subject_claim=subject_claim,
+            now=now,
         )
+        self.logouts = LogoutTokens(self.verifier.signed, now=now)
         self._provider = self.verifier.provider
         self._client_id = client_id
         self._client_secret = client_secret
         self._scope = " ".join(dict.fromkeys(["openid", *scopes]))
         self._http = http
+        self._groups_claim = groups_claim
+        self._subject_claim = subject_claim
+        self._userinfo = userinfo
         self._extra_parameters = dict(extra_parameters or {})
         self._now = now
         self._randomness = randomness
@@ -206,7 +226,7 @@ class RelyingParty:
     async def logout_url(self, after: str) -> str:
         """Where to send the browser to log out at the provider; "" where it has no such address.
 
-        No `id_token_hint`: an ID token is what the gateway believes, so it never enters an address.
+        No `id_token_hint`: an ID token never enters an address (`logout_form` posts it).
 
         Args:
             after: Registered post-logout redirect URI.
@@ -218,8 +238,23 @@ class RelyingParty:
         if not metadata.end_session_endpoint:
             return ""
         separator = "&" if "?" in metadata.end_session_endpoint else "?"
-        parameters = {"client_id": self._client_id, "post_logout_redirect_uri": after}
-        return metadata.end_session_endpoint + separator + urlencode(parameters)
+        return metadata.end_session_endpoint + separator + urlencode(self._after(after))
+
+    async def logout_form(self, after: str, tokens: Tokens) -> tuple[str, dict[str, str]]:
+        """The same as a form to post, for providers that want to see the ID token.
+
+        Returns:
+            Address and fields; an empty address where the provider has none.
+
+        Raises:
+            UnavailableError: `identity_provider_unreachable`.
+        """
+        metadata = await self._provider.metadata()
+        fields = {"id_token_hint": tokens.id_token, **self._after(after)}
+        return metadata.end_session_endpoint, fields
+
+    def _after(self, after: str) -> dict[str, str]:
+        return {"client_id": self._client_id, "post_logout_redirect_uri": after}
 
     def _endpoint(self, metadata: ProviderMetadata) -> TokenEndpoint:
         basic = "client_secret_basic"
@@ -248,8 +283,10 @@ class RelyingParty:
         try:
             return await request
         except OAuth2Error as error:
+            if error.error in _LATER:
+                raise unreachable(self.issuer, str(error.error)) from error
             raise refused(str(error.error)) from error
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise unreachable(self.issuer, type(error).__name__) from error
 
     async def _accept(self, received: dict[str, Any], *, nonce: str, old: Tokens | None) -> Tokens:
@@ -276,6 +313,10 @@ class RelyingParty:
                 code="foreign_token",
                 hint="Log in again.",
             ) from error
+        if self._userinfo:
+            claims = await self._more_about(claims, access_token)
+            if old is not None:
+                _check_same_login(old.claims, claims)
         rotated = received.get("refresh_token")
         kept = old.refresh_token if old is not None else ""
         return Tokens(
@@ -283,6 +324,16 @@ class RelyingParty:
             access_token=access_token,
             refresh_token=rotated if isinstance(rotated, str) and rotated else kept,
             claims=claims,
+        )
+
+    async def _more_about(self, claims: Claims, access_token: str) -> Claims:
+        more = await read_userinfo(self._provider, access_token, claims.sub)
+        return claims_from(
+            # Where both say something, the ID token's word counts: it is signed.
+            {**more, **claims.raw},
+            algorithm=claims.algorithm,
+            groups_claim=self._groups_claim,
+            subject_claim=self._subject_claim,
         )
 
 
@@ -299,8 +350,9 @@ def _single_parameters(query: str) -> dict[str, str]:
 
 def _check_same_login(before: Claims, after: Claims) -> None:
     # Core section 12.2: the same person, and the same moment of authentication.
+    same_person = (before.sub, before.subject) == (after.sub, after.subject)
     same_moment = before.raw.get("auth_time") == after.raw.get("auth_time")
-    if before.sub != after.sub or not (same_moment or "auth_time" not in after.raw):
+    if not same_person or not (same_moment or "auth_time" not in after.raw):
         raise AuthenticationError(
             "The renewed ID token is of another login.", code="foreign_token", hint="Log in again."
         )

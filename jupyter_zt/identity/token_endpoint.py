@@ -14,6 +14,8 @@ import httpx
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import OAuth2Client
 
+from jupyter_zt.identity.transport import exchange
+
 
 class TokenEndpoint(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
     """One exchange with the token or the revocation endpoint. Keep none: it remembers its token.
@@ -31,7 +33,11 @@ class TokenEndpoint(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
         self, url: str, body: str, headers: Mapping[str, str] | None, auth: ClientAuth
     ) -> httpx.Response:
         uri, signed_headers, content = auth.prepare("POST", url, dict(headers or {}), body)
-        return await self._http.post(uri, headers=signed_headers, content=content)
+        answer = await exchange(self._http, "POST", uri, headers=signed_headers, content=content)
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            # Not the provider's word on the login: it will be asked again.
+            answer.raise_for_status()
+        return answer
 
     async def _fetch_token(
         self,

@@ -38,6 +38,7 @@ class Provider:
         claims = Claims(
             iss="https://id.example",
             sub="ana",
+            subject="ana",
             name="ana",
             groups=self.groups,
             issued_at=issued,
