@@ -18,6 +18,7 @@ from traitlets.config import Config
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.broker import Broker
 from jupyter_zt.extension.gateway_client import GatewayClient
+from jupyter_zt.extension.guarded_routes import guard
 from jupyter_zt.extension.handlers import api_handlers
 from jupyter_zt.extension.own_routes import give_each_person_their_own
 from jupyter_zt.extension.preconditions import (
@@ -108,6 +109,8 @@ class ZT(ExtensionApp):
         """Every extension is loaded, and the server has not yet answered a request."""
         try:
             give_each_person_their_own(serverapp.web_app)
+            people: Any = serverapp.identity_provider
+            guard(serverapp.web_app, people.public_handlers)
         except ConfigError as error:
             self._end_server(serverapp, error)
 

@@ -1,7 +1,8 @@
 """May this person do this here? Decided on what a request names, never on a handler's class alone.
 
-jupyter_server's ``@authorized`` without arguments remembers the resource of the first class that
-ran, for every subclass; so the resource is a hint, and kernel ids, session ids and paths decide.
+Each request asks with the resource of its own handler (`jupyter_zt.extension.guarded_routes`). A
+handler may ask a second time with jupyter_server's ``@authorized``, which without arguments
+remembers the resource of the first class that ran: so kernel ids, session ids and paths decide.
 
 1. A kernel, and a session on it, is its owner's: for everybody else it does not exist (404).
 2. Files: below the server's root only, also through symbolic links, which a kernel can make.
@@ -14,35 +15,26 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.auth.authorizer import Authorizer
 from jupyter_server.auth.identity import User
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 from traitlets import Unicode
 
 from jupyter_zt.extension import ownership
 from jupyter_zt.extension.recording_access import is_recording, may_read, recordings_folder
 from jupyter_zt.model import ADMIN, Human
 
-__all__ = ["ZTAuthorizer", "needs_admin"]
+__all__ = ["ZTAuthorizer"]
 
 _NOBODY = frozenset({"terminals", "lsp"})
-_SERVER_STATE = frozenset({"server", "config"})
+_SERVER_STATE = frozenset({"server", "config", "extensions"})
+_FOR_ADMINISTRATORS = frozenset({"metrics"})
 _FILES = frozenset({"contents", "nbconvert"})
 # The other exporters run LaTeX or a browser on the server, on text that a kernel wrote.
 _EXPORTS = frozenset({"html", "notebook", "markdown", "rst", "script", "python", "asciidoc"})
-# JupyterLab's handlers that change what runs in the server or in everybody's page; they don't ask
-# the authorizer.
-_UNGUARDED = re.compile(r"/lab/api/(extensions|build|plugins)(/|$)")
-
-
-def needs_admin(handler: RequestHandler) -> bool:
-    """Whether a request changes the server through a handler that asks no authorizer."""
-    reads = handler.request.method in {"GET", "HEAD", "OPTIONS"}
-    return not reads and _UNGUARDED.search(handler.request.path) is not None
 
 
 class ZTAuthorizer(Authorizer):
@@ -61,7 +53,7 @@ class ZTAuthorizer(Authorizer):
         human = self._person(handler, user)
         if human is None or resource in _NOBODY:
             return False
-        if resource in _SERVER_STATE and action != "read":
+        if resource in _FOR_ADMINISTRATORS or (resource in _SERVER_STATE and action != "read"):
             return ADMIN in human.roles
         if resource == "events" and handler.request.method == "POST":
             # Every page acts on events, so only the server makes them; pages subscribe.

@@ -14,18 +14,23 @@ from jupyter_server.auth.identity import IdentityProvider, User
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.websocket import WebSocketHandler
-from traitlets import Dict, Float, List, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Float, List, TraitError, Unicode, Union, default, validate
 
 from jupyter_zt.errors import ConfigError, ZTError
+from jupyter_zt.extension import backchannel, ownership
 from jupyter_zt.extension import login as pages
-from jupyter_zt.extension import ownership
-from jupyter_zt.extension.authorizer import needs_admin
 from jupyter_zt.extension.login_attempts import Attempts
 from jupyter_zt.extension.logins import Login, Logins
 from jupyter_zt.identity import RelyingParty, Tokens
 from jupyter_zt.model import ADMIN, ANALYST, AUDITOR, REVIEWER, Human
 
 __all__ = ["ZTIdentityProvider"]
+
+
+def _members() -> List[Any]:
+    """Who has a role (`jupyter_zt.identity.RoleMap`)."""
+    claims = Dict(key_trait=Unicode(), value_trait=Unicode())
+    return List(Union([Unicode(), claims]))
 
 
 class ZTIdentityProvider(IdentityProvider):
@@ -50,9 +55,22 @@ class ZTIdentityProvider(IdentityProvider):
         Unicode(), ["RS256"], help="Allowed signature algorithms of ID tokens.", config=True
     )
     groups_claim = Unicode("groups", help="Claim that lists a person's groups.", config=True)
+    subject_claim = Unicode(
+        "sub",
+        help="Claim that names a person, the same for every client of the provider and for ever. "
+        "Entra ID: oid. As identity.subject_claim in gateway.yaml.",
+        config=True,
+    )
+    userinfo = Bool(
+        False,
+        help="Read name and groups at the provider's userinfo endpoint where ID tokens lack them. "
+        "The gateway reads ID tokens only.",
+        config=True,
+    )
     roles = Dict(
-        help="Role -> groups whose members have it.",
-        per_key_traits={role: List(Unicode()) for role in (ANALYST, REVIEWER, AUDITOR, ADMIN)},
+        help="Role -> who has it: a group's name, or claims that a person must all have "
+        "({'email': 'eva@example.org'}).",
+        per_key_traits={role: _members() for role in (ANALYST, REVIEWER, AUDITOR, ADMIN)},
         default_value={
             ANALYST: ["analysts"],
             REVIEWER: ["reviewers"],
@@ -65,6 +83,19 @@ class ZTIdentityProvider(IdentityProvider):
         value_trait=Unicode(), help="Added to the authorization request.", config=True
     )
     login_hours = Float(12.0, min=0.0, help="A login ends after this, at the latest.", config=True)
+    renew_minutes = Float(
+        10.0,
+        min=0.05,
+        help="How often the provider is asked, at least, whether a person may still log in, and "
+        "for their groups, however long its ID tokens live.",
+        config=True,
+    )
+    logout_with_id_token = Bool(
+        False,
+        help="Log out at the provider by a form that shows it the ID token, for providers that "
+        "want to see it (Okta).",
+        config=True,
+    )
 
     login_handler_class = pages.LoginHandler
     logout_handler_class = pages.LogoutHandler
@@ -98,12 +129,12 @@ class ZTIdentityProvider(IdentityProvider):
             self.relying_party.refresh,
             self.roles,
             max_seconds=self.login_hours * 3600,
+            renew_seconds=self.renew_minutes * 60,
         )
 
     @cached_property
     def relying_party(self) -> RelyingParty:
         """This server as a client of the provider."""
-        # No proxies from the environment on the way to loopback; no redirects followed.
         return RelyingParty(
             self.issuer,
             self.client_id,
@@ -113,6 +144,8 @@ class ZTIdentityProvider(IdentityProvider):
             httpx.AsyncClient(timeout=httpx.Timeout(10.0, connect=5.0)),
             algorithms=self.algorithms,
             groups_claim=self.groups_claim,
+            subject_claim=self.subject_claim,
+            userinfo=self.userinfo,
             extra_parameters=self.extra_parameters,
         )
 
@@ -156,8 +189,6 @@ class ZTIdentityProvider(IdentityProvider):
             return None
         if isinstance(handler, WebSocketHandler):
             login.attach(handler)
-        if needs_admin(handler) and ADMIN not in login.human.roles:
-            raise web.HTTPError(403, "This is for administrators.", reason="not_permitted")
         human = login.human
         return User(username=human.key, name=human.name, display_name=human.name)
 
@@ -208,12 +239,26 @@ class ZTIdentityProvider(IdentityProvider):
     # ------------------------------------------------------------------ login and logout
 
     def get_handlers(self) -> list[tuple[str, object]]:
-        """Login, its callback, logout."""
+        """Login, its callback, logout, and the provider's own logout."""
         return [
             *super().get_handlers(),
             (re.escape(pages.CALLBACK_PATH), pages.CallbackHandler),
             (re.escape(pages.LOGGED_OUT_PATH), pages.LoggedOutHandler),
+            (re.escape(backchannel.PATH), backchannel.BackChannelLogoutHandler),
         ]
+
+    @property
+    def public_handlers(self) -> frozenset[type]:
+        """Those for people who are not logged in."""
+        return frozenset(
+            {
+                pages.LoginHandler,
+                pages.LogoutHandler,
+                pages.CallbackHandler,
+                pages.LoggedOutHandler,
+                backchannel.BackChannelLogoutHandler,
+            }
+        )
 
     def get_cookie_name(self, handler: web.RequestHandler) -> str:
         """One per server: cookies don't know ports. Over TLS no other host can set it."""

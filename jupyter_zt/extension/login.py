@@ -12,7 +12,8 @@ from jupyter_server.utils import url_path_join
 
 from jupyter_zt.errors import UnavailableError, ZTError
 from jupyter_zt.extension.login_attempts import ATTEMPT_SECONDS
-from jupyter_zt.extension.login_pages import PAGE_POLICY, link, page
+from jupyter_zt.extension.login_pages import PAGE_POLICY, form, form_policy, link, page
+from jupyter_zt.extension.logins import Login
 
 __all__ = [
     "CALLBACK_PATH",
@@ -128,11 +129,11 @@ class CallbackHandler(_LoginPageHandler):
             attempt = self.provider.attempts.take(state, self.get_cookie(cookie, ""))
             party = self.provider.relying_party
             tokens = await party.finish_login(attempt.state, self.request.query)
+            login = self.provider.start_login(self, tokens)
         except ZTError as error:
             self.show_failure(error)
             return
         self.clear_cookie(cookie, path=self.attempt_path)
-        login = self.provider.start_login(self, tokens)
         self.log.info("Logged in: %s", login.human.key)
         self.redirect(attempt.after)
 
@@ -144,11 +145,11 @@ class LogoutHandler(_LoginPageHandler):
     async def get(self) -> None:
         """JupyterLab's menu leads here. From another site, ask first."""
         if self.request.headers.get("Sec-Fetch-Site", "none") in {"cross-site", "same-site"}:
-            form = (
+            ask = (
                 f'<form method="post">{self.xsrf_form_html()}'
                 '<button class="go" type="submit">Log out</button></form>'
             )
-            self.show("Log out?", ["Another site has sent you here to log out."], form)
+            self.show("Log out?", ["Another site has sent you here to log out."], ask)
             return
         await self._log_out()
 
@@ -164,11 +165,25 @@ class LogoutHandler(_LoginPageHandler):
             if login is not None:
                 self.log.info("Logged out: %s", login.human.key)
                 await self.provider.relying_party.revoke(login.tokens)
+                if self.provider.logout_with_id_token:
+                    await self._offer_logout_at_provider(login)
+                    return
             after = self.provider.address(LOGGED_OUT_PATH)
             address = await self.provider.relying_party.logout_url(after)
         except UnavailableError as error:
             self.log.warning("Logged out here, but not at the provider: %s", error.message)
         self.redirect(address or url_path_join(self.base_url, LOGGED_OUT_PATH))
+
+    async def _offer_logout_at_provider(self, login: Login) -> None:
+        """A form: the ID token goes to the provider, and into no address."""
+        after = self.provider.address(LOGGED_OUT_PATH)
+        address, fields = await self.provider.relying_party.logout_form(after, login.tokens)
+        if not address:
+            self.redirect(url_path_join(self.base_url, LOGGED_OUT_PATH))
+            return
+        self.set_header("Content-Security-Policy", form_policy(address, after))
+        text = "Your login at the identity provider goes on until you end it there."
+        self.show("You are logged out here", [text], form(address, fields, "Log out there too"))
 
 
 class LoggedOutHandler(_LoginPageHandler):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from string import Template
+from urllib.parse import urlsplit
 
-__all__ = ["PAGE_POLICY", "link", "page"]
+__all__ = ["PAGE_POLICY", "form", "form_policy", "link", "page"]
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
@@ -57,3 +59,23 @@ def page(title: str, paragraphs: list[str], action: str) -> str:
 def link(address: str, label: str) -> str:
     """HTML of a link that looks like a button."""
     return f'<a class="go" href="{escape(address)}">{escape(label)}</a>'
+
+
+def form(address: str, fields: Mapping[str, str], label: str) -> str:
+    """HTML of a form with hidden fields and one button."""
+    hidden = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+        for name, value in fields.items()
+    )
+    button = f'<button class="go" type="submit">{escape(label)}</button>'
+    return f'<form method="post" action="{escape(address)}">{hidden}{button}</form>'
+
+
+def form_policy(*addresses: str) -> str:
+    """`PAGE_POLICY` for a page whose form leads to these addresses, and by redirects through them.
+
+    Args:
+        *addresses: Absolute; each is allowed with its whole origin.
+    """
+    origins = [f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, addresses)]
+    return PAGE_POLICY.replace("form-action 'self'", " ".join(["form-action 'self'", *origins]))

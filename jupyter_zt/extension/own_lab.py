@@ -8,16 +8,23 @@ their own below the usual ones.
 from __future__ import annotations
 
 import hashlib
+from asyncio import Future
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jupyter_server.base.handlers import APIHandler
+from jupyterlab_server.licenses_handler import LicensesHandler
 from jupyterlab_server.settings_handler import SettingsHandler
 from jupyterlab_server.translations_handler import TranslationsHandler
 from jupyterlab_server.workspaces_handler import WorkspacesHandler, WorkspacesManager
 from tornado.web import HTTPError
 
-__all__ = ["OwnSettingsHandler", "OwnTranslationsHandler", "OwnWorkspacesHandler"]
+__all__ = [
+    "AnsweringLicensesHandler",
+    "OwnSettingsHandler",
+    "OwnTranslationsHandler",
+    "OwnWorkspacesHandler",
+]
 
 _PEOPLE: Final = "people"
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -50,6 +57,8 @@ class _OwnFolder(APIHandler):
 class OwnWorkspacesHandler(_OwnFolder, WorkspacesHandler):
     """``/lab/api/workspaces``: which tabs are open, and where."""
 
+    auth_resource = "workspaces"
+
     def settle(self) -> None:
         """A manager of the person's workspaces."""
         self.manager = WorkspacesManager(str(self.own(self.manager.workspaces_dir)))
@@ -68,6 +77,22 @@ class _OwnSettingsFolder(_OwnFolder):
 class OwnSettingsHandler(_OwnSettingsFolder, SettingsHandler):
     """``/lab/api/settings``: themes, shortcuts, and what else a person chooses."""
 
+    auth_resource = "settings"
+
 
 class OwnTranslationsHandler(_OwnSettingsFolder, TranslationsHandler):
     """``/lab/api/translations``: in the language of the person's settings."""
+
+    auth_resource = "translations"
+
+
+class AnsweringLicensesHandler(LicensesHandler):
+    """``/lab/api/licenses``, refusals included: the stock one never ends such a request."""
+
+    def finish(  # type: ignore[override]  # of the stock one, which is a coroutine
+        self, chunk: Any = None, _mime_type: str = "application/json"
+    ) -> Future[None]:
+        """End the request with the report, or with the JSON of an error."""
+        self.update_api_activity()
+        self.set_header("Content-Type", _mime_type)
+        return super(APIHandler, self).finish(chunk)

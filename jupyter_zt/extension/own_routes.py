@@ -6,19 +6,21 @@ its own (JupyterLab and Notebook both do), and before the server answers its fir
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from jupyter_server.services.events.handlers import SubscribeWebsocket
+from jupyterlab_server.licenses_handler import LicensesHandler
 from jupyterlab_server.settings_handler import SettingsHandler
 from jupyterlab_server.translations_handler import TranslationsHandler
 from jupyterlab_server.workspaces_handler import WorkspacesHandler
-from tornado.routing import Rule, RuleRouter, URLSpec
+from tornado.routing import URLSpec
 from tornado.web import Application
 
 from jupyter_zt.errors import ConfigError
+from jupyter_zt.extension.guarded_routes import rules_of
 from jupyter_zt.extension.own_events import OwnEventsHandler
 from jupyter_zt.extension.own_lab import (
+    AnsweringLicensesHandler,
     OwnSettingsHandler,
     OwnTranslationsHandler,
     OwnWorkspacesHandler,
@@ -31,6 +33,7 @@ _REPLACEMENTS: Final[dict[type, type]] = {
     WorkspacesHandler: OwnWorkspacesHandler,
     SettingsHandler: OwnSettingsHandler,
     TranslationsHandler: OwnTranslationsHandler,
+    LicensesHandler: AnsweringLicensesHandler,
 }
 _OURS: Final = tuple(_REPLACEMENTS.values())
 
@@ -41,7 +44,7 @@ def give_each_person_their_own(web_app: Application) -> None:
     Raises:
         ConfigError: Another extension does so in a way of its own.
     """
-    for rule in _rules(web_app.default_router):
+    for rule in rules_of(web_app.default_router):
         handler = rule.target
         if not (isinstance(handler, type) and issubclass(handler, tuple(_REPLACEMENTS))):
             continue
@@ -59,12 +62,3 @@ def give_each_person_their_own(web_app: Application) -> None:
         rule.target = own
         if isinstance(rule, URLSpec):
             rule.handler_class = own
-
-
-def _rules(router: RuleRouter) -> Iterator[Rule]:
-    """Every route of the server, from all routers below this one."""
-    for rule in router.rules:
-        if isinstance(rule.target, RuleRouter):
-            yield from _rules(rule.target)
-        else:
-            yield rule

@@ -19,8 +19,24 @@ from jupyter_zt.identity.demo_provider import DemoProvider
 from tests.identity import world
 
 _CONFIG = """
+from jupyter_zt.extension import configure
+configure(c)
+c.ServerApp.root_dir = {root!r}
+c.ServerApp.allow_root = True
+c.ServerApp.open_browser = False
+c.ServerApp.ip = "127.0.0.1"
+c.ServerApp.port = {port}
+c.ServerApp.port_retries = 0
+c.ZTIdentityProvider.issuer = {issuer!r}
+c.ZTIdentityProvider.client_secret_file = {secret_file!r}
+c.ZTIdentityProvider.public_url = {url!r}
+"""
+
+# Routes and people as with the extension; kernels that need no gateway.
+_NO_EXTENSION = """
+import sys, types
 from jupyter_server.base.call_context import CallContext
-from jupyter_zt.extension import configure, ownership
+from jupyter_zt.extension import guarded_routes, ownership
 from jupyter_zt.extension.kernels import ZTKernelManager
 
 class Care:
@@ -39,21 +55,27 @@ class Care:
     async def end(self, kernel_id):
         ownership.release(kernel_id)
 
+async def start(app):
+    guarded_routes.guard(app.web_app, app.identity_provider.public_handlers)
+
+guards = types.ModuleType("only_guards")
+guards._jupyter_server_extension_points = lambda: [{"module": "only_guards"}]
+guards._load_jupyter_server_extension = lambda app: None
+guards._start_jupyter_server_extension = start
+sys.modules["only_guards"] = guards
+
 ZTKernelManager.care = Care()
-configure(c)
-c.ServerApp.jpserver_extensions = {{"jupyter_zt": False, "jupyterlab": True, "jupyter_lsp": False}}
+c.ServerApp.jpserver_extensions = {
+    "jupyter_zt": False, "jupyterlab": True, "jupyter_lsp": False, "only_guards": True
+}
 c.AsyncMappingKernelManager.default_kernel_name = "python3"
 c.KernelSpecManager.ensure_native_kernel = True
-c.ServerApp.root_dir = {root!r}
-c.ServerApp.allow_root = True
-c.ServerApp.open_browser = False
-c.ServerApp.ip = "127.0.0.1"
-c.ServerApp.port = {port}
-c.ServerApp.port_retries = 0
-c.ZTIdentityProvider.issuer = {issuer!r}
-c.ZTIdentityProvider.client_secret_file = {secret_file!r}
-c.ZTIdentityProvider.public_url = {url!r}
-c.ZTIdentityProvider.login_hours = {login_hours}
+"""
+
+# The whole extension, in front of a gateway that is not there.
+_EXTENSION = """
+c.ZT.gateway_url = "http://127.0.0.1:9"
+c.ZT.broker_secret_file = c.ZTIdentityProvider.client_secret_file
 """
 
 
@@ -117,7 +139,18 @@ class Jupyter:
 
 
 @contextlib.contextmanager
-def jupyter(folder: Path, port: int, issuer: str, login_hours: float = 12) -> Iterator[Path]:
+def jupyter(
+    folder: Path, port: int, issuer: str, *settings: str, extension: bool = False
+) -> Iterator[Path]:
+    """A server, until the end of the block; gives its root folder.
+
+    Args:
+        folder: For all its files.
+        port: Where it listens.
+        issuer: Whom it believes.
+        *settings: More lines for its configuration.
+        extension: The whole extension, instead of logins and authorizer only.
+    """
     root = folder / "work"
     (root / "recordings").mkdir(parents=True)
     secret = folder / "client_secret"
@@ -126,21 +159,15 @@ def jupyter(folder: Path, port: int, issuer: str, login_hours: float = 12) -> It
     config = folder / "config" / "jupyter_server_config.py"
     config.parent.mkdir()
     url = f"http://127.0.0.1:{port}/"
-    config.write_text(
-        _CONFIG.format(
-            root=str(root),
-            port=port,
-            issuer=issuer,
-            secret_file=str(secret),
-            url=url,
-            login_hours=login_hours,
-        )
-    )
+    own = _CONFIG.format(root=str(root), port=port, issuer=issuer, secret_file=str(secret), url=url)
+    lines = [own, _EXTENSION if extension else _NO_EXTENSION, *settings, ""]
+    config.write_text("\n".join(lines))
     environment = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(config.parent),
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "PYTHONPATH": os.fspath(folder),
     }
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
@@ -167,15 +194,21 @@ def _answers(url: str, server: subprocess.Popen[bytes], folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def jupyter_with_demo_provider(folder: Path, **settings: Any) -> Iterator[Jupyter]:
-    reserved = world.free_socket()
-    port = reserved.getsockname()[1]
-    reserved.close()
+def jupyter_with_demo_provider(
+    folder: Path, *lines: str, extension: bool = False, **settings: Any
+) -> Iterator[Jupyter]:
+    """The same with an identity provider of its own, which `settings` are for."""
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (
         world.demo_provider(
             folder / "provider", f"{url}/zt/login/callback", f"{url}/zt/logged-out", **settings
         ) as provider,
-        jupyter(folder, port, provider.memory.issuer) as root,
+        jupyter(folder, port, provider.memory.issuer, *lines, extension=extension) as root,
     ):
         yield Jupyter(url, root, folder / "runtime", provider)
+
+
+def free_port() -> int:
+    with world.free_socket() as reserved:
+        return int(reserved.getsockname()[1])

@@ -7,7 +7,13 @@ import pytest
 
 from jupyter_zt.identity.demo_accounts import Account
 from tests.identity import world
-from tests.identity.jupyter import Jupyter, Person, jupyter, jupyter_with_demo_provider
+from tests.identity.jupyter import (
+    Jupyter,
+    Person,
+    free_port,
+    jupyter,
+    jupyter_with_demo_provider,
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +94,7 @@ async def test_logout_closes_open_channels(server: Jupyter) -> None:
 
 
 def test_the_provider_being_gone_is_told_on_the_login_page(tmp_path: Path) -> None:
-    reserved = world.free_socket()
-    port = reserved.getsockname()[1]
-    reserved.close()
+    port = free_port()
     with jupyter(tmp_path, port, "http://127.0.0.1:9/"):
         page = Person(f"http://127.0.0.1:{port}").browser.get(f"http://127.0.0.1:{port}/lab")
     assert page.status_code == 503
@@ -111,9 +115,7 @@ def test_tokens_are_renewed_and_groups_read_again_in_the_background(tmp_path: Pa
 
 
 def test_login_at_npm_oidc_provider(node_packages: Path, tmp_path: Path) -> None:
-    reserved = world.free_socket()
-    port = reserved.getsockname()[1]
-    reserved.close()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (
         world.node_provider(
