@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from jupyter_zt.access.secrets import SecretReference
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.gateway.agents import AgentSettings
+from jupyter_zt.gateway.budget_settings import Budget
 from jupyter_zt.gateway.section import Name, Section
 
 FILE = "gateway.yaml"
@@ -138,6 +139,20 @@ class GatewayConfig(Section):
     approvals: Approvals = Approvals()
     connections: dict[Name, Connection]
     agents: dict[Name, AgentSettings] = Field(default_factory=dict)
+    budgets: list[Budget] = Field(default_factory=list)
+
+    @field_validator("budgets")
+    @classmethod
+    def _are_told_apart(cls, budgets: list[Budget], info: ValidationInfo) -> list[Budget]:
+        known = info.data.get("connections", {})
+        for number, budget in enumerate(budgets):
+            if budget.connection and budget.connection not in known:
+                msg = f"budget {budget.name}: there is no connection {budget.connection}"
+                raise ValueError(msg)
+            if budget.name in {other.name for other in budgets[:number]}:
+                msg = f"two budgets are called {budget.name}"
+                raise ValueError(msg)
+        return budgets
 
 
 class Configuration:

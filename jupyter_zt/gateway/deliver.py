@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from jupyter_zt.errors import LogUnavailableError
 from jupyter_zt.gateway.answers import Answer
 from jupyter_zt.gateway.body import ArrowBody
+from jupyter_zt.gateway.budgets import Meter
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream, Piece
-from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.unbroken import conclusive
-from jupyter_zt.model import Action, Approval, Facts, Lease, Record, RecordDraft, RecordKind
+from jupyter_zt.gateway.understood import Understood
+from jupyter_zt.model import Action, Approval, Lease, Record, RecordDraft, RecordKind
 
 RELEASE_BYTES = 1024 * 1024
 """Up to here a result is released only after its record is durable (recording format v1, Log)."""
@@ -45,10 +46,9 @@ class Delivered:
 async def deliver(
     rooms: Rooms,
     session: LiveSession,
-    action: Action,
-    target: Target,
-    facts: Facts,
+    understood: Understood,
     lease: Lease | None,
+    meter: Meter,
     stream: AnswerStream,
     executing: Approval | None,
 ) -> Delivered:
@@ -58,6 +58,7 @@ async def deliver(
         TargetError: The target refused or failed, or what became of a write is unknown.
         LogUnavailableError: The result can't be recorded: it is not released.
     """
+    action, target, facts = understood.action, understood.target, understood.facts
     agent = rooms.agent(action.agent)
     comment = f"jupyter-zt session={session.id} action={action.id}"
     if agent is not None:
@@ -65,23 +66,23 @@ async def deliver(
     max_rows = agent.max_rows if agent else None
     async with target.execute(lease, action, comment, max_rows) as answer:
         if answer.body is not None:
-            return await _record_model_call(rooms, session, action, answer, executing)
+            return await _record_model_call(rooms, session, action, answer, meter, executing)
         if answer.schema is None:
-            size_bytes, withheld, preview, columns = 0, [], b"", []
+            rows, size_bytes, withheld, preview, columns = answer.rows, 0, [], b"", []
         else:
             columns = target.columns(facts, answer.schema)
             stream.event("schema", columns=columns)
             body = ArrowBody(answer.schema)
-            withheld = await _send_batches(body, answer, stream)
-            size_bytes, preview = body.size_bytes, body.record()
-    truncated = answer.truncated
+            withheld = await _send_batches(rooms, body, answer, meter, stream)
+            rows, size_bytes, preview = body.rows, body.size_bytes, body.record()
+    truncated = meter.cut or answer.truncated
     draft = RecordDraft(
         RecordKind.RESULT,
         session.id,
         fields={
             "action": action.id,
             "status": "completed",
-            "rows": str(answer.rows),
+            "rows": str(rows),
             "bytes": str(size_bytes),
             "command_tag": answer.command_tag,
             "truncated": truncated["limit"] if truncated else "",
@@ -93,16 +94,20 @@ async def deliver(
         },
         bodies={"result": preview} if preview else {},
     )
-    record = await _recorded(rooms, draft, executing)
+    record = await _recorded(rooms, draft, executing, meter)
     stream.arrow(withheld)
-    return Delivered(record, answer.rows, size_bytes, answer.command_tag, truncated, None)
+    return Delivered(record, rows, size_bytes, answer.command_tag, truncated, None)
 
 
-async def _send_batches(body: ArrowBody, answer: Answer, stream: AnswerStream) -> list[Piece]:
+async def _send_batches(
+    rooms: Rooms, body: ArrowBody, answer: Answer, meter: Meter, stream: AnswerStream
+) -> list[Piece]:
     """Streams all but the last part, which is returned: it may go out only with its record."""
     started = last_progress = time.monotonic()
     withheld: list[Piece] = []
-    async for batch in answer:
+    async for fetched in answer:
+        # What a budget does not give is not encoded, and the statement ends there.
+        batch = fetched.slice(0, meter.take(fetched.num_rows, fetched.nbytes))
         if batch.nbytes <= INLINE_BYTES:
             withheld += body.add(batch)
         else:
@@ -114,15 +119,22 @@ async def _send_batches(body: ArrowBody, answer: Answer, stream: AnswerStream) -
             if now - last_progress >= PROGRESS_SECONDS:
                 last_progress = now
                 stream.event("progress", rows=str(body.rows), seconds=round(now - started, 3))
+                if meter.counts:
+                    await asyncio.to_thread(rooms.budgets.store, meter)
             await stream.flush()
+        if meter.cut:
+            break
     withheld += body.finish()
     return withheld
 
 
-async def _recorded(rooms: Rooms, draft: RecordDraft, executing: Approval | None) -> Record:
+async def _recorded(
+    rooms: Rooms, draft: RecordDraft, executing: Approval | None, meter: Meter
+) -> Record:
     """Records what was done. It is done: a cancel comes too late."""
+    closing = rooms.close_execution(draft, executing, outcome_known=True, meter=meter)
     try:
-        return await conclusive(rooms.close_execution(draft, executing, outcome_known=True))
+        return await conclusive(closing)
     except LogUnavailableError as error:
         raise LogUnavailableError(
             f"This was done, but its result can't be recorded, so it is not shown. {error.message}",
@@ -135,11 +147,13 @@ async def _record_model_call(
     session: LiveSession,
     action: Action,
     answer: Answer,
+    meter: Meter,
     executing: Approval | None,
 ) -> Delivered:
     body = answer.body or {}
     encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     usage = body.get("usage")
+    meter.model_tokens(_total_tokens(usage))
     draft = RecordDraft(
         RecordKind.MODEL_CALL,
         session.id,
@@ -153,5 +167,11 @@ async def _record_model_call(
         },
         bodies={"prompt": action.command.encode("utf-8", "replace"), "answer": encoded},
     )
-    record = await _recorded(rooms, draft, executing)
+    record = await _recorded(rooms, draft, executing, meter)
     return Delivered(record, 0, len(encoded), "", None, body)
+
+
+def _total_tokens(usage: object) -> int:
+    """As the model's server counts them; one where it does not say."""
+    total = usage.get("total_tokens") if isinstance(usage, dict) else None
+    return total if isinstance(total, int) and total > 0 else 1

@@ -12,11 +12,11 @@ from jupyter_zt.errors import (
     TargetError,
     ZTError,
 )
-from jupyter_zt.gateway.holding import Understood
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.gateway.telling import tell_failed
+from jupyter_zt.gateway.understood import Understood
 from jupyter_zt.model import Action, Approval, ApprovalState, Record, RecordDraft, RecordKind
 
 _NOTHING_CHANGED = (TargetError, InvalidInputError, PermissionDeniedError, ConfigError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from jupyter_zt.approvals import HeldAction, approval_digest, open_approval
@@ -15,19 +15,10 @@ from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.telling import tell_closed, tell_held, tell_void
 from jupyter_zt.gateway.unbroken import unbroken
+from jupyter_zt.gateway.understood import Understood
 from jupyter_zt.model import Action, Approval, ApprovalState, Decision, Facts, Verdict
 
 CHECK_EXPIRY_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """An action with what analysis and policy said of it."""
-
-    action: Action
-    target: Target
-    facts: Facts
-    decision: Decision
 
 
 async def leasable(target: Target, facts: Facts, decision: Decision) -> Decision:

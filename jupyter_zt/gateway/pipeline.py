@@ -14,15 +14,17 @@ import time
 
 from jupyter_zt.approvals import HeldAction
 from jupyter_zt.errors import ConflictError, NotFoundError, ZTError
+from jupyter_zt.gateway.budgets import Meter
 from jupyter_zt.gateway.deliver import deliver
 from jupyter_zt.gateway.endings import abandon, fail
-from jupyter_zt.gateway.holding import Understood, await_consent, hold, leasable
-from jupyter_zt.gateway.rooms import Rooms
+from jupyter_zt.gateway.holding import await_consent, hold, leasable
+from jupyter_zt.gateway.rooms import Rooms, together
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.gateway.targets import unknown_connection
 from jupyter_zt.gateway.telling import completed, refuse
 from jupyter_zt.gateway.unbroken import conclusive, unbroken
+from jupyter_zt.gateway.understood import Understood
 from jupyter_zt.gateway.wire import ActionRequest
 from jupyter_zt.model import (
     Action,
@@ -90,6 +92,11 @@ async def _walk(
     decision = rooms.decide(session, action, target, facts)
     if decision.verdict is Verdict.HOLD and target is not None:
         decision = await leasable(target, facts, decision)
+    #     Budgets only ever tighten what policy said.
+    meter = rooms.budgets.meter(session, action)
+    if meter.counts and target is not None and decision.verdict is not Verdict.DENY:
+        foreseen = rooms.foresee(session, action, target, held=decision.verdict is Verdict.HOLD)
+        decision = rooms.budgets.charge(meter, decision, foreseen)
     # (4) Record the intent and the decision, durably, before anything goes upstream.
     drafts = [_intent(action, facts, decision), _decision(action, decision)]
     held: HeldAction | None = None
@@ -103,9 +110,15 @@ async def _walk(
     records = await unbroken(
         rooms.records.append(
             drafts,
-            also=(lambda connection, _: rooms.approvals.add(connection, held)) if held else None,
+            also=together(
+                [
+                    *([lambda connection: rooms.approvals.add(connection, held)] if held else []),
+                    *([meter.write] if meter.unstored else []),
+                ]
+            ),
         )
     )
+    meter.stored()
     session.cell_actions.setdefault(action.cell, []).append(str(records[0].seq))
     stream.event("accepted", action=action.id, record=str(records[0].leaf))
     if decision.verdict is Verdict.DENY or target is None:
@@ -115,7 +128,7 @@ async def _walk(
         rooms.changes.notify()
     # (5) to (10)
     understood = Understood(action, target, facts, decision)
-    await _carry_out(rooms, session, understood, held, stream, started)
+    await _carry_out(rooms, session, understood, held, meter, stream, started)
 
 
 async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: AnswerStream) -> None:
@@ -148,8 +161,9 @@ async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: Ans
     decision = rooms.decide(session, held.action, target, facts)
     understood = Understood(held.action, target, facts, decision)
     stream.event("accepted", action=action_id, record="")
+    meter = rooms.budgets.meter(session, held.action)
     try:
-        await _carry_out(rooms, session, understood, held, stream, time.monotonic())
+        await _carry_out(rooms, session, understood, held, meter, stream, time.monotonic())
     finally:
         if not rooms.stopping:
             session.acting.pop(action_id, None)
@@ -170,6 +184,7 @@ async def _carry_out(
     session: LiveSession,
     understood: Understood,
     held: HeldAction | None,
+    meter: Meter,
     stream: AnswerStream,
     started: float,
 ) -> None:
@@ -189,9 +204,7 @@ async def _carry_out(
         )
         # (7) Execute as that identity, (8) mask what comes back, and
         # (9) record the result, durably, before the first row (or the end marker) is released.
-        delivered = await deliver(
-            rooms, session, action, target, understood.facts, lease, stream, executing
-        )
+        delivered = await deliver(rooms, session, understood, lease, meter, stream, executing)
     except asyncio.CancelledError:
         # The requester is gone, or pressed stop. When the gateway itself stops, what is held
         # stays held; what was executing is found by the recovery at the next start.
@@ -210,6 +223,8 @@ async def _carry_out(
         return
     finally:
         await conclusive(rooms.leases.give_back(target, lease))
+        if meter.unstored:  # it failed, or was cancelled, half way
+            await conclusive(asyncio.to_thread(rooms.budgets.store, meter))
     # (10) Tell the requester what this was.
     voted = rooms.approvals.get(held.approval.id) if held else None
     completed(stream, understood.facts, delivered, voted, time.monotonic() - started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from jupyter_zt.approvals import ApprovalStore
 from jupyter_zt.errors import ConflictError, InvalidInputError, ZTError
+from jupyter_zt.gateway.budgets import Budgets, Foreseen, Meter, constant_digests
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
@@ -36,7 +37,7 @@ from jupyter_zt.model import (
     Verdict,
 )
 from jupyter_zt.policy import within_ceiling
-from jupyter_zt.recording import Log, seal
+from jupyter_zt.recording import Also, Log, seal
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Rooms:
     changes: Changes
     consent: Consent
     leases: Leases
+    budgets: Budgets
     agents: Mapping[str, Agent] = field(default_factory=dict)
     clock: Callable[[], datetime] = now_utc
     stopping: bool = False
@@ -108,19 +110,51 @@ class Rooms:
         return self.agents[name]
 
     async def close_execution(
-        self, draft: RecordDraft, executing: Approval | None, *, outcome_known: bool
+        self,
+        draft: RecordDraft,
+        executing: Approval | None,
+        *,
+        outcome_known: bool,
+        meter: Meter | None = None,
     ) -> Record:
-        """Appends an outcome; a held action's approval closes in the same transaction."""
-        if executing is None:
-            return (await self.records.append([draft]))[0]
-        closing, after = self.consent.finishing(executing, outcome_known=outcome_known)
-        now = self.clock()
-        records = await self.records.append(
-            [draft, closing],
-            also=lambda connection, _: self.approvals.change(connection, executing, after, now),
-        )
-        self.changes.notify()
+        """Appends an outcome; with it a held action's approval closes, and what it used counts."""
+        drafts = [draft]
+        changes: list[Callable[[Connection], object]] = []
+        if executing is not None:
+            closing, after = self.consent.finishing(executing, outcome_known=outcome_known)
+            now = self.clock()
+            drafts.append(closing)
+            changes.append(lambda at: self.approvals.change(at, executing, after, now))
+        if meter is not None and meter.unstored:
+            changes.append(meter.write)
+        records = await self.records.append(drafts, also=together(changes))
+        if meter is not None:
+            meter.stored()
+        if executing is not None:
+            self.changes.notify()
         return records[0]
+
+    def foresee(
+        self, session: LiveSession, action: Action, target: Target, *, held: bool
+    ) -> Foreseen:
+        """What budgets need to know of an action before it runs."""
+        constants: frozenset[str] = frozenset()
+        if self.budgets.count_constants:
+            constants = constant_digests(target.constants(action))
+        waiting = self.approvals.waiting() if held else []
+        return Foreseen(
+            constants=constants,
+            held=held,
+            pending={
+                "session": sum(one.approval.session == session.id for one in waiting),
+                "human": sum(one.approval.requester.key == session.human.key for one in waiting),
+                "agent": sum(
+                    one.agent == action.agent and one.approval.requester.key == session.human.key
+                    for one in waiting
+                ),
+                "connection": sum(one.action.connection == action.connection for one in waiting),
+            },
+        )
 
     async def open_session(self, session: LiveSession, app: ASGIApp) -> None:
         """Records, keeps and serves a new session."""
@@ -231,6 +265,18 @@ class Rooms:
             await target.close()
         self.log.close()
         self.engine.dispose()
+
+
+def together(changes: Sequence[Callable[[Connection], object]]) -> Also | None:
+    """Several changes as the one that goes with records; None for none."""
+    if not changes:
+        return None
+
+    def change(connection: Connection, _records: Sequence[Record]) -> None:
+        for one in changes:
+            one(connection)
+
+    return change
 
 
 def closed_since(now: datetime) -> datetime:

@@ -18,6 +18,7 @@ from jupyter_zt.approvals import ApprovalStore
 from jupyter_zt.errors import ConfigError, UnavailableError
 from jupyter_zt.gateway.app import create_app
 from jupyter_zt.gateway.bounds import MAX_CONTROL_BODY_BYTES, BodyLimit, BoundedProtocol
+from jupyter_zt.gateway.budgets import Budgets
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
@@ -90,6 +91,7 @@ def build_rooms(directory: Path) -> Rooms:
         consent=Consent(records, approvals, changes, now_utc),
         leases=Leases(records, now_utc),
         agents={name: one.agent(name) for name, one in config.values.agents.items()},
+        budgets=Budgets(config.values.budgets, engine, now_utc),
     )
 
 

@@ -20,12 +20,14 @@ from jupyter_zt.model import (
     ColumnMask,
     Facts,
     Lease,
+    MaskKind,
     PostgresEndpoint,
     Verb,
 )
-from jupyter_zt.policy import analyze_postgres
+from jupyter_zt.policy import analyze_postgres, postgres_constants
 
 Column = dict[str, object]
+_LEAKY = frozenset({MaskKind.PARTIAL, MaskKind.BUCKET})
 
 
 class Leasing(Protocol):
@@ -70,6 +72,10 @@ class Target(Protocol):
 
     def analyze(self, action: Action) -> Facts:
         """Command to facts. Never raises."""
+        ...
+
+    def constants(self, action: Action) -> frozenset[str]:
+        """What it compares columns with whose masks leak a part; empty where it reads none."""
         ...
 
     def privileges(self, facts: Facts) -> tuple[str, ...]:
@@ -171,6 +177,22 @@ class PostgresConnection:
         """Facts by PostgreSQL's own parser."""
         return analyze_postgres(action.command)
 
+    def constants(self, action: Action) -> frozenset[str]:
+        """The command's constants and its parameters, where a leaky column is among its own.
+
+        By the column's name alone, in whichever relation: rather one too many than one too few.
+        """
+        leaky = {
+            column
+            for columns in self._masks.values()
+            for column, mask in columns.items()
+            if mask.kind in _LEAKY
+        }
+        read = self.analyze(action).columns_read
+        if not leaky or not (leaky & read or "*" in read):
+            return frozenset()
+        return postgres_constants(action.command) | {repr(value) for value in action.parameters}
+
     def privileges(self, facts: Facts) -> tuple[str, ...]:
         """The facts that a write's lease is made from."""
         written = ",".join(sorted(facts.columns_written)) or "*"
@@ -241,6 +263,11 @@ class LlmConnection:
         except InvalidInputError as error:
             return Facts(verb=Verb.UNKNOWN, unknown=error.message)
         return Facts(verb=Verb.MODEL_CALL)
+
+    def constants(self, action: Action) -> frozenset[str]:
+        """A model has no columns."""
+        del action
+        return frozenset()
 
     def privileges(self, facts: Facts) -> tuple[str, ...]:
         """Calling the configured model."""

@@ -1,8 +1,8 @@
-"""Tables of the gateway's own state: sessions, approvals, votes."""
+"""Tables of the gateway's own state: sessions, approvals, votes, budgets."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, String, Table, Text
 
 from jupyter_zt.storage.metadata import metadata
 
@@ -63,4 +63,24 @@ votes = Table(
     Column("approve", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", Text, nullable=False),
+)
+
+_BUDGET_KEY = ("budget", "subject", "since")
+
+budget_usage = Table(
+    "budget_usage",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in _BUDGET_KEY),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("calls", "rows", "bytes", "model_tokens")
+    ),
+)
+
+# Digests of the constants that leaky columns were compared with, each counted once.
+budget_constants = Table(
+    "budget_constants",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in _BUDGET_KEY),
+    Column("constant", String(64), primary_key=True),
 )
