@@ -17,6 +17,7 @@ COMMANDS = {
     "login": "log in at a gateway, in the browser of any device",
     "logout": "end that login",
     "whoami": "say who is logged in, where, and until when",
+    "sessions": "list sessions, and end them: one, or all at once",
     "exec": "run a command, or a batch of them, on a connection of the gateway",
     "explain": "say what policy would decide about a command, without running it",
     "verify": "check a recording offline: was it changed, is anything missing",

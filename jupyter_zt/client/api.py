@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -81,6 +82,31 @@ class GatewayApi:
         answer: dict[str, str] = self._call("POST", "/v1/sessions", token, body).json()
         return answer
 
+    def sessions(self, token: str) -> list[dict[str, Any]]:
+        """The person's sessions; an administrator's: everybody's."""
+        found: list[dict[str, Any]] = self._call("GET", "/v1/sessions", token).json()
+        return found
+
+    def stopped_sessions(self, token: str) -> dict[str, str] | None:
+        """Who stopped new sessions (``by``, ``at``, ``reason``); None while they open."""
+        stopped: dict[str, str] | None = self._call("GET", "/v1/sessions/stop", token).json()[
+            "stopped"
+        ]
+        return stopped
+
+    def revoke_session(self, token: str, session: str, reason: str) -> None:
+        """End one session."""
+        self._call("POST", f"/v1/sessions/{quote(session, safe='')}/revoke", token, _why(reason))
+
+    def revoke_all_sessions(self, token: str, reason: str) -> dict[str, Any]:
+        """The kill switch: how many it ended (``revoked``), and which are ``unrecorded``."""
+        answer: dict[str, Any] = self._call("POST", "/v1/sessions/stop", token, _why(reason)).json()
+        return answer
+
+    def resume_sessions(self, token: str) -> None:
+        """Let new sessions open again."""
+        self._call("POST", "/v1/sessions/resume", token)
+
     def renew(self, token: str, session: str) -> None:
         """Show the gateway that the session's person is still logged in."""
         self._call("POST", f"/v1/sessions/{session}/renew", token)
@@ -104,7 +130,7 @@ class GatewayApi:
             except ValueError:
                 problem = None
             raise error_from_problem(response.status_code, problem)
-        if "json" not in response.headers.get("content-type", ""):
+        if response.content and "json" not in response.headers.get("content-type", ""):
             raise self._unreachable()
         return response
 
@@ -115,3 +141,7 @@ class GatewayApi:
             hint="Is that its address, and is it running? Another one: jupyter zt login --gateway "
             "URL",
         )
+
+
+def _why(reason: str) -> dict[str, str]:
+    return {"reason": reason}

@@ -20,7 +20,13 @@ from typing import Any, Final
 
 from jupyter_client.manager import KernelManager
 
-from jupyter_zt.errors import AuthenticationError, NotFoundError, UnavailableError, ZTError
+from jupyter_zt.errors import (
+    AuthenticationError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+    ZTError,
+)
 from jupyter_zt.extension.gateway_client import GatewayClient, OpenedSession
 from jupyter_zt.extension.journal import KernelJournal
 from jupyter_zt.extension.kernel_watch import KernelWatch
@@ -44,6 +50,7 @@ class _KernelSession:
     renew_at: datetime
     recorder: SessionRecorder
     is_suspended: bool = False
+    is_revoked: bool = False
     login_changed: asyncio.Event = field(default_factory=asyncio.Event)
     in_step: asyncio.Task[None] | None = None
     watch: KernelWatch | None = None
@@ -95,8 +102,9 @@ class KernelSessions:
             ZTError: The gateway or the person's login is not there, so the kernel can't start.
         """
         kept = self._kernels.get(kernel_id)
-        if kept is not None:
+        if kept is not None and not await self._was_revoked(kept):
             return kept.opened
+        await self.end(kernel_id)
         opened = await self._gateway.open_session(
             await self._id_token(owner),
             notebook=notebook,
@@ -211,9 +219,27 @@ class KernelSessions:
                 self._log.info("Session %s is suspended: its person left", kept.opened.id)
             return None
         if kept.is_suspended or datetime.now(UTC) >= kept.renew_at:
-            kept.renew_at = _renew_at(await self._gateway.renew(kept.opened, token))
-            kept.is_suspended = False
+            await self._renew(kept, token)
+        if kept.is_revoked:
+            return None
         return max(0.0, (kept.renew_at - datetime.now(UTC)).total_seconds())
+
+    async def _renew(self, kept: _KernelSession, token: str) -> None:
+        try:
+            kept.renew_at = _renew_at(await self._gateway.renew(kept.opened, token))
+        except PermissionDeniedError as error:
+            if error.code != "session_revoked":
+                raise
+            kept.is_revoked = True
+            self._log.warning("Session %s: %s", kept.opened.id, error.message)
+        kept.is_suspended = False
+
+    async def _was_revoked(self, kept: _KernelSession) -> bool:
+        """Asked when its kernel starts again: if a person has ended it, it gets another one."""
+        if not kept.is_revoked:
+            with suppress(ZTError):  # then it is as before, and says so when it is used
+                await self._renew(kept, await self._id_token(kept.owner))
+        return kept.is_revoked
 
 
 def _renew_at(expires_at: datetime) -> datetime:

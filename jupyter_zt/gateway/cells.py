@@ -17,7 +17,7 @@ async def record_cell(records: Records, session: LiveSession, report: CellReport
         ConflictError: The recording is sealed.
         LogUnavailableError: It is not durable; the broker tries again.
     """
-    if session.state != "open":
+    if session.state == "sealed":
         raise ConflictError("This session's recording is sealed.", code="session_over")
     body = cell_projection(report.cell_id, "code", report.source, report.outputs)
     draft = RecordDraft(

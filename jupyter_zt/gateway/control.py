@@ -18,6 +18,7 @@ from jupyter_zt.gateway import wire
 from jupyter_zt.gateway.cells import record_cell
 from jupyter_zt.gateway.rooms import Rooms, closed_since
 from jupyter_zt.gateway.session_api import connection_list, create_session_app
+from jupyter_zt.gateway.session_control import SessionControl
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.identity import human_from_claims
 from jupyter_zt.model import AUDITOR, ApprovalState, Human, RecordDraft, RecordKind
@@ -156,14 +157,13 @@ class Control:
         """The broker, or the command line, shows that its person is still logged in."""
         session = await self._steered(session_id, zt_attestation, authorization)
         human, expires_at = await self._authenticate(authorization)
-        self._rooms.sessions.renew(session, human, expires_at)
+        await self._rooms.renew_session(session, human, expires_at)
         return wire.Renewed(expires_at=expires_at.isoformat())
 
     async def suspend(self, session_id: str, zt_attestation: Attestation = "") -> None:
         """The broker's person has logged out: nothing more is done until it renews the session."""
         session = self._rooms.sessions.attested(session_id, zt_attestation)
-        if session.state == "open":
-            await self._rooms.suspend_session(session)
+        await self._rooms.suspend_session(session)
 
     async def cell(
         self, session_id: str, body: wire.CellReport, zt_attestation: Attestation = ""
@@ -322,6 +322,7 @@ class Control:
         add("/sessions/{session_id}/cells", self.cell, methods=["POST"], status_code=201)
         add("/sessions/{session_id}/recording", self.recording, methods=["GET"])
         add("/sessions/{session_id}/seal", self.seal, methods=["POST"])
+        SessionControl(self._rooms, self._authenticate).add_to(router)
         add("/approvals", self.approvals, methods=["GET"])
         add("/approvals/{approval_id}", self.approval, methods=["GET"])
         add("/approvals/{approval_id}/votes", self.vote, methods=["POST"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,16 +12,18 @@ from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp
 
 from jupyter_zt.approvals import ApprovalStore
-from jupyter_zt.errors import ConflictError, InvalidInputError, ZTError
+from jupyter_zt.errors import InvalidInputError, ZTError
 from jupyter_zt.gateway.budgets import Budgets, Foreseen, Meter, constant_digests
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
+from jupyter_zt.gateway.halting import Halting
 from jupyter_zt.gateway.leases import Leases
 from jupyter_zt.gateway.live_policies import LivePolicies
 from jupyter_zt.gateway.records import Records, principal_fields
-from jupyter_zt.gateway.sessions import LiveSession, SessionBook
-from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime, socket_folder
+from jupyter_zt.gateway.revoking import Revoking
+from jupyter_zt.gateway.sessions import OPEN, SEALED, SUSPENDED, LiveSession, SessionBook
+from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime, remove_folder, socket_folder
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.identity import TokenVerifier
 from jupyter_zt.model import (
@@ -31,6 +32,7 @@ from jupyter_zt.model import (
     Approval,
     Decision,
     Facts,
+    Human,
     Record,
     RecordDraft,
     RecordKind,
@@ -71,6 +73,8 @@ class Rooms:
     consent: Consent
     leases: Leases
     budgets: Budgets
+    halting: Halting
+    revoking: Revoking
     agents: Mapping[str, Agent] = field(default_factory=dict)
     clock: Callable[[], datetime] = now_utc
     stopping: bool = False
@@ -157,7 +161,13 @@ class Rooms:
         )
 
     async def open_session(self, session: LiveSession, app: ASGIApp) -> None:
-        """Records, keeps and serves a new session."""
+        """Records, keeps and serves a new session.
+
+        Raises:
+            UnavailableError: `sessions_stopped`.
+            LogUnavailableError: It can't be recorded.
+        """
+        self.revoking.check_open()
         await self.records.append(
             [
                 RecordDraft(
@@ -177,8 +187,12 @@ class Rooms:
             ],
             also=lambda connection, _: self.sessions.write(connection, session),
         )
-        await self.serve(session, app)
+        # From here on the kill switch finds it.
         self.sessions.keep(session)
+        await self.serve(session, app)
+        if session.revoked is not None and session.socket is not None:
+            await session.socket.close(remove=True)
+        self.revoking.check_open()
 
     async def serve(self, session: LiveSession, app: ASGIApp) -> None:
         """Opens the session's socket."""
@@ -186,20 +200,52 @@ class Rooms:
         session.socket = SessionSocket(app, session, folder)
         await session.socket.open()
 
-    async def suspend_session(self, session: LiveSession) -> None:
-        """Its human has logged out: nothing is done in their name until they log in again.
+    async def suspend_session(self, session: LiveSession, why: str = "logged_out") -> None:
+        """Its human is not logged in any more: nothing is done in their name until they are again.
 
-        The session stays open: what the kernel does without the gateway is still recorded.
+        The session stays: what the kernel does without the gateway is still recorded.
+
+        Args:
+            session: Of that human.
+            why: A code, for its record.
         """
-        self.sessions.suspend(session)
-        await self._stop_actions(session, "login_expired")
+        if session.state != OPEN:
+            return
+        session.state = SUSPENDED
+        draft = RecordDraft(RecordKind.SUSPEND, session.id, fields={"why": why})
+        try:
+            await self.records.append(
+                [draft],
+                also=lambda connection, _: self.sessions.mark(
+                    connection, session, [OPEN], SUSPENDED
+                ),
+            )
+        finally:
+            await self.halting.stop(session, "login_expired")
+
+    async def renew_session(self, session: LiveSession, human: Human, expires_at: datetime) -> None:
+        """Its human is logged in, perhaps again.
+
+        Raises:
+            PermissionDeniedError: It is somebody else's, or was revoked.
+        """
+        self.sessions.renew(session, human, expires_at)
+        if session.state != SUSPENDED:
+            return
+        await self.records.append(
+            [RecordDraft(RecordKind.RESUME, session.id)],
+            also=lambda connection, _: self.sessions.mark(connection, session, [SUSPENDED], OPEN),
+        )
+        if session.revoked is None:
+            session.state = OPEN
 
     async def end_session(self, session: LiveSession, cells_seen: int) -> None:
         """Cancels what runs or waits, drops leases, closes the socket, seals the recording."""
-        session.state = "sealed"
-        await self._stop_actions(session, "session_over")
+        session.state = SEALED
+        await self.halting.stop(session, "session_over")
         if session.socket is not None:
             await session.socket.close(remove=True)
+        remove_folder(socket_folder(self.config.runtime, session.id))
 
         def closed(connection: Connection, session_id: str) -> None:
             self.consent.seal(connection, session_id)
@@ -211,32 +257,10 @@ class Rooms:
                 self.sessions.forget(session)
         self.changes.notify()
 
-    async def _stop_actions(self, session: LiveSession, why: str) -> None:
-        """Cancels what runs or waits, and drops the leases. New actions are refused already."""
-        running = list(session.running)
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running, timeout=5)
-        for held in self.approvals.unfinished():
-            if held.approval.session == session.id:
-                with contextlib.suppress(ConflictError):  # a vote came just before
-                    await self.consent.cancel(held, why)
-        for target in self.targets.values():
-            if target.leasing is None:
-                continue
-            for key in [key for key in session.leases if key[0] == target.name]:
-                del session.leases[key]
-            try:
-                await target.leasing.drop_session(session.id)
-            except ZTError as error:
-                # The role expires by itself and is swept at the next start.
-                logger.warning("lease of %s on %s not dropped: %s", session.id, target.name, error)
-
     async def start(self, app: ASGIApp) -> None:
         """Recovers what the last process left, prepares the targets, opens the sockets."""
         prepare_runtime(self.config.runtime)
-        sessions = {session.id: session for session in self.sessions.load_open()}
+        sessions = {session.id: session for session in self.sessions.load_unsealed()}
         for held in self.approvals.unfinished():
             if held.agent and (session := sessions.get(held.approval.session)):
                 session.acting[held.action.id] = held.agent
@@ -248,7 +272,8 @@ class Rooms:
                 # The others work; this one says why it does not, at each use.
                 logger.error("connection %s is not ready: %s", target.name, error.diagnostics())  # noqa: TRY400
         for session in sessions.values():
-            await self.serve(session, app)
+            if session.revoked is None:
+                await self.serve(session, app)
         self.watching = asyncio.ensure_future(self.policies.watch(self.records))
 
     async def stop(self) -> None:

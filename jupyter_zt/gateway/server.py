@@ -22,9 +22,11 @@ from jupyter_zt.gateway.budgets import Budgets
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
+from jupyter_zt.gateway.halting import Halting
 from jupyter_zt.gateway.leases import Leases
 from jupyter_zt.gateway.live_policies import LivePolicies
 from jupyter_zt.gateway.records import Records
+from jupyter_zt.gateway.revoking import Revoking
 from jupyter_zt.gateway.rooms import Rooms, now_utc
 from jupyter_zt.gateway.sessions import SessionBook
 from jupyter_zt.gateway.targets import Target, build_targets
@@ -75,6 +77,8 @@ def build_rooms(directory: Path) -> Rooms:
     records = Records(log, sessions, lambda: policies.current.digest)
     changes = Changes(start=secrets.randbelow(2**40))
     targets: Mapping[str, Target] = build_targets(config, classification)
+    consent = Consent(records, approvals, changes, now_utc)
+    halting = Halting(records, consent, approvals, targets)
     return Rooms(
         config=config,
         engine=engine,
@@ -88,8 +92,10 @@ def build_rooms(directory: Path) -> Rooms:
         sessions=sessions,
         approvals=approvals,
         changes=changes,
-        consent=Consent(records, approvals, changes, now_utc),
+        consent=consent,
         leases=Leases(records, now_utc),
+        halting=halting,
+        revoking=Revoking(engine, records, sessions, halting, changes, now_utc),
         agents={name: one.agent(name) for name, one in config.values.agents.items()},
         budgets=Budgets(config.values.budgets, engine, now_utc),
     )

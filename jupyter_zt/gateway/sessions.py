@@ -10,8 +10,8 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -24,13 +24,38 @@ from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
 
 SandboxState = Literal["sandboxed", "unsandboxed"]
-SessionState = Literal["open", "sealed"]
+SessionState = Literal["open", "suspended", "revoked", "sealed"]
 
 COMMAND_LINE = "command line"
 """Stands for the notebook, and for what confines it, in a session that has no broker."""
 
 OPEN: SessionState = "open"
+SUSPENDED: SessionState = "suspended"
+"""Its human is not logged in. It acts again once it is renewed."""
+
+REVOKED: SessionState = "revoked"
+"""Ended by a person. It never acts again; what its kernel runs is recorded until its seal."""
+
 SEALED: SessionState = "sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Who ended a session, when (ISO 8601, UTC) and why."""
+
+    by: str
+    at: str
+    reason: str
+
+    def error(self) -> PermissionDeniedError:
+        """What everybody who still comes with the session is told."""
+        why = f": {self.reason}" if self.reason else "."
+        return PermissionDeniedError(
+            f"This session was revoked by {self.by}{why}",
+            code="session_revoked",
+            hint="Ask them before you go on. A restarted kernel opens a new session, unless new "
+            "ones are stopped too.",
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +83,7 @@ class LiveSession:
     opened_at: datetime
     expires_at: datetime
     state: SessionState = OPEN
+    revoked: Revoked | None = None
     socket: SessionSocket | None = None
     leases: dict[tuple[str, str | None], Lease] = field(default_factory=dict)
     lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -93,10 +119,17 @@ class LiveSession:
         return bool(self.attestation_sha256)
 
     def check_alive(self, now: datetime) -> None:
-        """Raises `AuthenticationError` when it is over or its human's login has expired."""
-        if self.state != OPEN:
+        """Whether it may act.
+
+        Raises:
+            AuthenticationError: It is over, or its human's login has expired.
+            PermissionDeniedError: `session_revoked`.
+        """
+        if self.state == SEALED:
             raise AuthenticationError("This session is over.", code="session_over")
-        if now >= self.expires_at:
+        if self.revoked is not None:
+            raise self.revoked.error()
+        if self.state == SUSPENDED or now >= self.expires_at:
             raise AuthenticationError(
                 "Your login has expired.",
                 code="login_expired",
@@ -181,9 +214,15 @@ class SessionBook:
         )
 
     def renew(self, session: LiveSession, human: Human, expires_at: datetime) -> None:
-        """The same human has shown a fresh login; roles are what they are now."""
+        """The same human has shown a fresh login; roles are what they are now.
+
+        Raises:
+            PermissionDeniedError: It is somebody else's, or was revoked.
+        """
         if (human.issuer, human.subject) != (session.human.issuer, session.human.subject):
             raise PermissionDeniedError("This session belongs to somebody else.")
+        if session.revoked is not None:
+            raise session.revoked.error()
         session.human, session.expires_at = human, expires_at
         with write_transaction(self._engine) as connection:
             connection.execute(
@@ -192,24 +231,32 @@ class SessionBook:
                 .values(expires_at=expires_at.isoformat(), roles=json.dumps(sorted(human.roles)))
             )
 
-    def suspend(self, session: LiveSession) -> None:
-        """Its human is no longer logged in, also after a restart, until it is renewed."""
-        session.expires_at = min(session.expires_at, self._clock())
-        with write_transaction(self._engine) as connection:
-            connection.execute(
-                update(sessions)
-                .where(sessions.c.id == session.id)
-                .values(expires_at=session.expires_at.isoformat())
-            )
+    def mark(
+        self,
+        connection: Connection,
+        session: LiveSession,
+        before: Sequence[SessionState],
+        after: SessionState,
+    ) -> None:
+        """Keeps its new state, inside the transaction of the record that says why.
+
+        One that is not in a state of `before` any more stays as it is: nothing undoes a revocation.
+        """
+        revoked = json.dumps(asdict(session.revoked)) if session.revoked else None
+        connection.execute(
+            update(sessions)
+            .where(sessions.c.id == session.id, sessions.c.state.in_(before))
+            .values(state=after, revoked=revoked)
+        )
 
     def mark_sealed(self, connection: Connection, session_id: str) -> None:
         """Inside the transaction of its `seal` record."""
         connection.execute(update(sessions).where(sessions.c.id == session_id).values(state=SEALED))
 
-    def load_open(self) -> list[LiveSession]:
-        """Sessions that were open when the gateway stopped; they are kept again."""
+    def load_unsealed(self) -> list[LiveSession]:
+        """Sessions that were not sealed when the gateway stopped; they are kept again."""
         with self._engine.connect() as connection:
-            rows = connection.execute(select(sessions).where(sessions.c.state == OPEN)).all()
+            rows = connection.execute(select(sessions).where(sessions.c.state != SEALED)).all()
         for row in rows:
             self.keep(_session(row))
         return list(self._live.values())
@@ -239,11 +286,11 @@ class SessionBook:
         return session
 
     def live(self) -> list[LiveSession]:
-        """All that are open."""
-        return [session for session in self._live.values() if session.state == OPEN]
+        """All that are not sealed."""
+        return [session for session in self._live.values() if session.state != SEALED]
 
     def visible_to(self, human: Human) -> list[LiveSession]:
-        """One's own open sessions; an administrator sees all."""
+        """One's own sessions that are not sealed; an administrator sees all."""
         return [
             session
             for session in self.live()
@@ -272,6 +319,7 @@ def _session(row: Row[Any]) -> LiveSession:
         opened_at=datetime.fromisoformat(row.opened_at),
         expires_at=datetime.fromisoformat(row.expires_at),
         state=row.state,
+        revoked=Revoked(**json.loads(row.revoked)) if row.revoked else None,
     )
 
 

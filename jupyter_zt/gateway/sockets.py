@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import shutil
 import socket
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 SOCKET_NAME = "gateway.sock"
+NOTICE_NAME = "ended.json"
+"""Stands in place of the socket once nobody listens any more: `{"code", "message", "hint"}`."""
+
+LAST_WORDS_SECONDS = 0.3
+"""How long the answers under way may take to say why they end."""
+
 _BACKLOG = 128
 
 
@@ -103,6 +112,18 @@ class SessionSocket:
         )
         return made
 
+    def deafen(self, notice: Mapping[str, str]) -> None:
+        """Takes no connection any more, and leaves word why. Those under way go on."""
+        if self._server is not None:
+            self._server.close()
+        self.path.unlink(missing_ok=True)
+        leave_notice(self._folder, notice)
+
+    async def hear_out(self) -> None:
+        """Waits a moment for the answers under way: they say why they end."""
+        if self._state.tasks:
+            await asyncio.wait(set(self._state.tasks), timeout=LAST_WORDS_SECONDS)
+
     async def close(self, *, remove: bool) -> None:
         """Stops listening and cuts every connection.
 
@@ -116,4 +137,15 @@ class SessionSocket:
             if transport is not None:
                 transport.abort()
         if remove:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)
+
+
+def leave_notice(folder: Path, notice: Mapping[str, str]) -> None:
+    """For the runtime that still has the folder in its sandbox: why nobody listens there."""
+    with contextlib.suppress(OSError):  # it says less then, and does no more
+        (folder / NOTICE_NAME).write_text(json.dumps(notice), encoding="utf-8")
+
+
+def remove_folder(folder: Path) -> None:
+    """The session is over: nothing of its socket stays."""
+    shutil.rmtree(folder, ignore_errors=True)

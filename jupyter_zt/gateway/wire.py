@@ -117,8 +117,35 @@ class SessionInfo(BaseModel):
     sandbox: Sandbox
     opened_at: str
     expires_at: str
-    state: Literal["open", "sealed"]
+    state: Literal["open", "suspended", "revoked", "sealed"]
     connections: list[ConnectionInfo]
+
+
+class RevokeRequest(Wire):
+    """Why sessions end. Their people are told, and the log keeps it."""
+
+    reason: ShortText = ""
+
+
+class RevokedSessions(BaseModel):
+    """What the kill switch did: how many sessions, and which of them could not be recorded."""
+
+    revoked: str
+    unrecorded: list[str]
+
+
+class Stop(BaseModel):
+    """Who stopped new sessions."""
+
+    by: str
+    at: str
+    reason: str
+
+
+class Stopped(BaseModel):
+    """Whether new sessions are stopped."""
+
+    stopped: Stop | None
 
 
 class AgentInfo(BaseModel):

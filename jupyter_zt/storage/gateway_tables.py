@@ -23,6 +23,14 @@ sessions = Table(
     Column("opened_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
     Column("state", String(16), nullable=False, index=True),
+    Column("revoked", Text),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 approvals = Table(

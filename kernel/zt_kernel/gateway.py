@@ -14,11 +14,13 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from zt_kernel.errors import ZTError, from_event
 
 DEFAULT_SOCKET = "/run/zt/gateway.sock"
+NOTICE = "ended.json"
 FRAMES = "application/vnd.zt.frames"
 CONNECT_PATIENCE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.05
@@ -130,6 +132,14 @@ class Gateway:
         else:
             connection.close()
 
+    def _notice(self) -> ZTError | None:
+        """Why nobody listens any more, where the gateway has left word."""
+        try:
+            notice = Path(self._path).with_name(NOTICE).read_bytes()[:_MAX_ERROR_BYTES]
+        except OSError:
+            return None
+        return from_event(_parse(notice), "", http.HTTPStatus.FORBIDDEN)
+
     def _connect(self, patience_seconds: float) -> _UnixConnection:
         while self._idle:
             kept = self._idle.pop()
@@ -145,6 +155,9 @@ class Gateway:
             except OSError as error:
                 # Nothing was sent yet, so trying again can't run anything twice.
                 connection.close()
+                notice = self._notice()
+                if notice is not None:
+                    raise notice from error
                 if time.monotonic() + pause > deadline:
                     raise unreachable() from error
                 time.sleep(pause)

@@ -8,7 +8,15 @@ from typing import Any
 from jupyter_zt.recording.verify.bundle import Bundle, Entry
 from jupyter_zt.recording.verify.strict_json import well_formed
 
-__all__ = ["ERASED_SOURCE", "GAP_ID", "HEADER_ID", "cell_id", "gap_source", "header_source"]
+__all__ = [
+    "ERASED_SOURCE",
+    "GAP_ID",
+    "HEADER_ID",
+    "cell_id",
+    "endings",
+    "gap_source",
+    "header_source",
+]
 
 HEADER_ID = "zt-header"
 GAP_ID = "zt-gap"
@@ -41,11 +49,28 @@ def header_source(bundle: Bundle) -> str:
         "opened": _text(opened.get("at")),
         "session": bundle.session,
         "log": bundle.origin,
+        **endings(bundle),
     }
     # An indented block is code to every Markdown renderer: names can't become markup.
     table = "\n".join(f"    {name:<12} {_one_line(value)}" for name, value in lines.items())
     title = "Recording" if seal else "Recording, INCOMPLETE"
     return f"# {title}\n\n{table}\n\nCheck it with `jupyter zt verify`."
+
+
+def endings(bundle: Bundle) -> dict[str, str]:
+    """Who revoked the session, and how often its human was not logged in; nothing where neither."""
+    lines = {}
+    revoked = bundle.of_kind("revoke")
+    if revoked:
+        entry = revoked[0]
+        reason = _text(entry.fields.get("reason"))
+        by = _text(_mapping(entry.fields.get("by")).get("name"))
+        lines["revoked"] = f"{entry.text('at')} by {by}" + (f": {reason}" if reason else "")
+    suspended = bundle.of_kind("suspend")
+    if suspended:
+        whys = ", ".join(dict.fromkeys(_text(entry.fields.get("why")) for entry in suspended))
+        lines["suspended"] = f"{len(suspended)} times, first {suspended[0].text('at')} ({whys})"
+    return lines
 
 
 def gap_source(bundle: Bundle) -> str:

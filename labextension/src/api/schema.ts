@@ -211,6 +211,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stopped
+         * @description Whether new sessions are stopped, and by whom.
+         */
+        get: operations["stopped_v1_sessions_stop_get"];
+        put?: never;
+        /**
+         * Stop
+         * @description The kill switch: an administrator revokes every session, and no new one opens.
+         */
+        post: operations["stop_v1_sessions_stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description An administrator lets new sessions open again.
+         */
+        post: operations["resume_v1_sessions_resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke
+         * @description One's own session; an administrator, anybody's. Revoking twice is fine.
+         */
+        post: operations["revoke_v1_sessions__session_id__revoke_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/approvals": {
         parameters: {
             query?: never;
@@ -505,6 +569,27 @@ export interface components {
             name: string;
         };
         /**
+         * RevokeRequest
+         * @description Why sessions end. Their people are told, and the log keeps it.
+         */
+        RevokeRequest: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * RevokedSessions
+         * @description What the kill switch did: how many sessions, and which of them could not be recorded.
+         */
+        RevokedSessions: {
+            /** Revoked */
+            revoked: string;
+            /** Unrecorded */
+            unrecorded: string[];
+        };
+        /**
          * Sandbox
          * @description How the kernel is confined, as the broker says.
          */
@@ -549,9 +634,28 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "open" | "sealed";
+            state: "open" | "suspended" | "revoked" | "sealed";
             /** Connections */
             connections: components["schemas"]["ConnectionInfo"][];
+        };
+        /**
+         * Stop
+         * @description Who stopped new sessions.
+         */
+        Stop: {
+            /** By */
+            by: string;
+            /** At */
+            at: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Stopped
+         * @description Whether new sessions are stopped.
+         */
+        Stopped: {
+            stopped: components["schemas"]["Stop"] | null;
         };
         /**
          * VoteInfo
@@ -603,9 +707,13 @@ export type Problem = components['schemas']['Problem'];
 export type Recorded = components['schemas']['Recorded'];
 export type Renewed = components['schemas']['Renewed'];
 export type Requester = components['schemas']['Requester'];
+export type RevokeRequest = components['schemas']['RevokeRequest'];
+export type RevokedSessions = components['schemas']['RevokedSessions'];
 export type Sandbox = components['schemas']['Sandbox'];
 export type SealRequest = components['schemas']['SealRequest'];
 export type SessionInfo = components['schemas']['SessionInfo'];
+export type Stop = components['schemas']['Stop'];
+export type Stopped = components['schemas']['Stopped'];
 export type VoteInfo = components['schemas']['VoteInfo'];
 export type VoteRequest = components['schemas']['VoteRequest'];
 export type $defs = Record<string, never>;
@@ -952,6 +1060,136 @@ export interface operations {
                 content: {
                     "application/json": unknown;
                 };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stopped_v1_sessions_stop_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                Authorization?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stopped"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_v1_sessions_stop_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                Authorization?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevokeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedSessions"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_v1_sessions_resume_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                Authorization?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_v1_sessions__session_id__revoke_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                Authorization?: string;
+            };
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevokeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Client Error */
             "4XX": {

@@ -57,7 +57,7 @@ export class SessionView extends ReactWidget {
 
 function Session({ session, commands, trans }: SessionView.Options): React.ReactElement {
   const { me, failure } = session;
-  const open = session.sessions.filter(({ state }) => state === 'open');
+  const open = session.sessions.filter(({ state }) => state !== 'sealed');
   const sealed = session.sessions.filter(({ state }) => state === 'sealed').slice(0, SEALED_SHOWN);
   return (
     <>
@@ -108,7 +108,7 @@ function Session({ session, commands, trans }: SessionView.Options): React.React
 
 function Kernel(props: { session: KernelSession; trans: TranslationBundle }): React.ReactElement {
   const { session, trans } = props;
-  const open = session.state === 'open';
+  const open = session.state !== 'sealed';
   const confined = session.sandbox.state === 'sandboxed';
   const [words, tone] = recordingWords(session, trans);
   return (

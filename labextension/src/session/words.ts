@@ -31,6 +31,12 @@ export function recordingWords(session: Session, trans: TranslationBundle): [str
   if (session.state === 'sealed') {
     return [trans.__('sealed'), 'quiet'];
   }
+  if (session.state === 'revoked') {
+    return [trans.__('revoked'), 'bad'];
+  }
+  if (session.state === 'suspended') {
+    return [trans.__('suspended: log in again'), 'warn'];
+  }
   return session.recording === 'behind'
     ? [trans.__('recording is behind'), 'warn']
     : [trans.__('recording'), 'recording'];
