@@ -112,7 +112,7 @@ def function_lines(rows: Iterable[tuple[object, ...]], types: Iterable[str]) -> 
 
     A name is allowed when every overload is, for the parser does not know the types.
     Flags: ``1`` a plain function callable with one argument, so that ``(x).name`` calls it; ``r``
-    that argument may be a row.
+    that argument may be a row; ``v`` some overload is volatile.
     """
     verdicts: dict[str, bool] = dict.fromkeys(types, True)
     flags: dict[str, set[str]] = {name: set() for name in verdicts}
@@ -122,6 +122,8 @@ def function_lines(rows: Iterable[tuple[object, ...]], types: Iterable[str]) -> 
         harmless = is_harmless(str(name), str(volatility), str(kind))
         verdicts[str(name)] = verdicts.get(str(name), True) and harmless
         mine = flags.setdefault(str(name), set())
+        if volatility == "v":
+            mine.add("v")
         if kind == "f" and (count - defaults <= 1 <= count or variadic):  # type: ignore[operator]
             mine.add("1")
             if set(arguments[:1]) & ROW_TYPES:  # type: ignore[index]

@@ -76,7 +76,7 @@ class Explainer:
 def _policies(arguments: argparse.Namespace) -> PolicySet:
     if arguments.policies is not None:
         return PolicySet.load(arguments.policies, arguments.connection)
-    with as_file(files("jupyter_zt").joinpath("policy", "packs")) as packs:
+    with as_file(files("jupyter_zt").joinpath("policy", "packs", "demo.cedar")) as packs:
         return PolicySet.load(packs, arguments.connection)
 
 

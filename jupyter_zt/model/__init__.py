@@ -5,8 +5,11 @@ from __future__ import annotations
 from jupyter_zt.model.action import Action
 from jupyter_zt.model.agent import Agent
 from jupyter_zt.model.approval import Approval, ApprovalState, Vote
-from jupyter_zt.model.decision import Decision, Obligations, Verdict
-from jupyter_zt.model.facts import Facts, Risk, Verb
+from jupyter_zt.model.decision import Decision, Obligation, Obligations, Remedy, Verdict
+from jupyter_zt.model.facts import READING_VERBS, Facts, Risk, Verb
+from jupyter_zt.model.history import HISTORY_FIELDS, History
+from jupyter_zt.model.http import HttpFacts
+from jupyter_zt.model.kubernetes import KubernetesFacts
 from jupyter_zt.model.lease import Lease, LeaseKind
 from jupyter_zt.model.masks import ColumnMask, MaskKind
 from jupyter_zt.model.postgres import (
@@ -24,6 +27,8 @@ __all__ = [
     "ADMIN",
     "ANALYST",
     "AUDITOR",
+    "HISTORY_FIELDS",
+    "READING_VERBS",
     "REVIEWER",
     "ROLES",
     "Action",
@@ -33,17 +38,22 @@ __all__ = [
     "ColumnMask",
     "Decision",
     "Facts",
+    "History",
+    "HttpFacts",
     "Human",
+    "KubernetesFacts",
     "Lease",
     "LeaseKind",
     "MaskKind",
     "MaskedColumn",
+    "Obligation",
     "Obligations",
     "PostgresEndpoint",
     "Principal",
     "Record",
     "RecordDraft",
     "RecordKind",
+    "Remedy",
     "Risk",
     "SourceColumn",
     "TypeFamily",

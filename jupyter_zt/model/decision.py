@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jupyter_zt.model.masks import MaskKind
+
 
 class Verdict(StrEnum):
     """The three answers of policy."""
@@ -14,6 +16,15 @@ class Verdict(StrEnum):
     DENY = "deny"
 
 
+class Obligation(StrEnum):
+    """Kinds of obligation: who asks for a decision says which it carries out."""
+
+    HOLD = "hold"
+    MAX_ROWS = "max_rows"
+    MASK = "mask"
+    STEP_UP = "step_up"
+
+
 @dataclass(frozen=True, slots=True)
 class Obligations:
     """What must happen before, or with, an allowed action.
@@ -21,10 +32,85 @@ class Obligations:
     Attributes:
         reviewer_role: Role whose members may approve ("" when nothing is held).
         quorum: How many distinct people must approve.
+        max_rows: Rows after which the result is cut; 0 for no limit besides the connection's.
+        masks: (tag, least mask) for columns of that tag, sorted; a stricter mask stays.
+        step_up_seconds: The person's login must be at most so old; 0 when its age does not matter.
     """
 
     reviewer_role: str = ""
     quorum: int = 0
+    max_rows: int = 0
+    masks: tuple[tuple[str, MaskKind], ...] = ()
+    step_up_seconds: int = 0
+
+    @property
+    def kinds(self) -> frozenset[Obligation]:
+        """Which kinds there are."""
+        asked = {
+            Obligation.HOLD: self.quorum,
+            Obligation.MAX_ROWS: self.max_rows,
+            Obligation.MASK: self.masks,
+            Obligation.STEP_UP: self.step_up_seconds,
+        }
+        return frozenset(kind for kind, value in asked.items() if value)
+
+    def merge(self, other: Obligations) -> Obligations:
+        """Both at once: of each kind the strictest.
+
+        Raises:
+            ValueError: They ask for reviewers of different roles, and neither can stand in for the
+                other.
+        """
+        roles = {role for role in (self.reviewer_role, other.reviewer_role) if role}
+        if len(roles) > 1:
+            raise ValueError("reviewers of different roles")
+        masks: dict[str, MaskKind] = {}
+        for tag, kind in (*self.masks, *other.masks):
+            masks[tag] = min(kind, masks.get(tag, kind), key=_STRICTNESS.index)
+        return Obligations(
+            reviewer_role=next(iter(roles), ""),
+            quorum=max(self.quorum, other.quorum),
+            max_rows=_least(self.max_rows, other.max_rows),
+            masks=tuple(sorted(masks.items())),
+            step_up_seconds=_least(self.step_up_seconds, other.step_up_seconds),
+        )
+
+    def covers(self, other: Obligations) -> bool:
+        """Whether this asks for everything that `other` asks for, or more."""
+        try:
+            return self.merge(other) == self
+        except ValueError:
+            return False
+
+
+_STRICTNESS = tuple(MaskKind)  # strictest first
+
+
+def _least(one: int, other: int) -> int:
+    """The smaller of two limits, where 0 is none."""
+    return min((limit for limit in (one, other) if limit), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What would pass instead, for a person and for a program.
+
+    Attributes:
+        kind: ``add_where``, ``name_columns``, ``add_limit``, ``one_statement``, ``no_analyze``,
+            ``request_grant``, ``fix_syntax``, ``listed_functions``, ``new_login``.
+        text: One sentence.
+        command: The command rewritten, which the same policies allow or hold; "" where none is
+            known to be safe.
+    """
+
+    kind: str
+    text: str
+    command: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Plain JSON."""
+        plain = {"kind": self.kind, "text": self.text}
+        return {**plain, "command": self.command} if self.command else plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +124,7 @@ class Decision:
         reasons: The determining policies' own reasons, in policy order.
         policies: Ids of the policies that determined it.
         policy_digest: Hex SHA-256 of the policy set that decided.
+        remedies: What would pass instead of a refused action.
     """
 
     verdict: Verdict
@@ -48,10 +135,15 @@ class Decision:
     reasons: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
     obligations: Obligations = Obligations()
+    remedies: tuple[Remedy, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """Plain JSON, obligations and all; numbers as strings."""
-        return {
+        """Plain JSON, obligations and all; numbers as strings.
+
+        What was first there stands in every one; later obligations only where there is one.
+        """
+        asked = self.obligations
+        plain: dict[str, object] = {
             "verdict": self.verdict.value,
             "code": self.code,
             "message": self.message,
@@ -59,6 +151,15 @@ class Decision:
             "reasons": list(self.reasons),
             "policies": list(self.policies),
             "policy_digest": self.policy_digest,
-            "reviewer_role": self.obligations.reviewer_role,
-            "quorum": str(self.obligations.quorum),
+            "reviewer_role": asked.reviewer_role,
+            "quorum": str(asked.quorum),
         }
+        if asked.max_rows:
+            plain["max_rows"] = str(asked.max_rows)
+        if asked.masks:
+            plain["masks"] = {tag: kind.value for tag, kind in asked.masks}
+        if asked.step_up_seconds:
+            plain["step_up_seconds"] = str(asked.step_up_seconds)
+        if self.remedies:
+            plain["remedies"] = [remedy.to_json() for remedy in self.remedies]
+        return plain

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from jupyter_zt.policy.cedar import verbs_of
+from jupyter_zt.policy.analyzers import analyze
 from jupyter_zt.policy.ceiling import within_ceiling
-from jupyter_zt.policy.policy_set import PolicySet
+from jupyter_zt.policy.http import HttpSurface, analyze_http
+from jupyter_zt.policy.kubernetes import analyze_kubernetes
+from jupyter_zt.policy.openapi import OpenApi
+from jupyter_zt.policy.policy_set import Classified, PolicySet
 from jupyter_zt.policy.postgres import analyze_postgres
 from jupyter_zt.policy.postgres_constants import postgres_constants
+from jupyter_zt.policy.sql import analyze_sql
+from jupyter_zt.policy.words import verbs_of
 
-__all__ = ["PolicySet", "analyze_postgres", "postgres_constants", "verbs_of", "within_ceiling"]
+__all__ = [
+    "Classified",
+    "HttpSurface",
+    "OpenApi",
+    "PolicySet",
+    "analyze",
+    "analyze_http",
+    "analyze_kubernetes",
+    "analyze_postgres",
+    "analyze_sql",
+    "postgres_constants",
+    "verbs_of",
+    "within_ceiling",
+]

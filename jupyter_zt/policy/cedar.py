@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 
 import cedarpy
 
-from jupyter_zt.model import Facts, Verb
+from jupyter_zt.model import Facts, History, HttpFacts, KubernetesFacts
 from jupyter_zt.policy.rules import Rule
+from jupyter_zt.policy.words import GROUPS
 
-__all__ = ["ask", "parse", "validate", "verbs_of"]
-
-_GROUPS = {
-    "read": (Verb.SELECT, Verb.EXPLAIN),
-    "inspect": (Verb.SHOW,),
-    "write": (Verb.INSERT, Verb.UPDATE, Verb.DELETE, Verb.MERGE),
-    "define": (Verb.DDL, Verb.TRUNCATE, Verb.GRANT),
-    "run": (Verb.CALL, Verb.COPY, Verb.SET, Verb.TRANSACTION, Verb.UTILITY),
-    "model": (Verb.MODEL_CALL,),
-}
+__all__ = ["Question", "ask", "ask_many", "parse", "validate"]
 
 
-def verbs_of(action: str) -> frozenset[Verb]:
-    """The verbs that an action of a policy stands for: a group's, or the one of that name.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One action, as it is put to Cedar.
 
-    Raises:
-        KeyError: There is no such action.
+    Attributes:
+        human: `Human.key`.
+        roles: The human's roles.
+        agent: Name of the agent that acts for the human, if one does.
+        connection: Name of the target.
+        kind: Kind of the target.
+        facts: What analysis found.
+        history: What the session did before.
     """
-    verbs = {verb.value: (verb,) for group in _GROUPS.values() for verb in group}
-    return frozenset((_GROUPS | verbs)[action])
+
+    human: str
+    roles: frozenset[str]
+    agent: str | None
+    connection: str
+    kind: str
+    facts: Facts
+    history: History
 
 
 @cache
@@ -47,51 +54,69 @@ def parse(rules: Sequence[Rule]) -> cedarpy.PolicySet:
     return cedarpy.PolicySet.from_json_str(json.dumps(document))
 
 
-def ask(
-    policies: cedarpy.PolicySet,
-    human: str,
-    roles: frozenset[str],
-    agent: str | None,
-    connection: str,
-    kind: str,
-    facts: Facts,
-) -> cedarpy.AuthzResult:
+def ask(policies: cedarpy.PolicySet, question: Question) -> cedarpy.AuthzResult:
     """Put one action to Cedar.
 
     Args:
         policies: From `parse`.
-        human: `Human.key`.
-        roles: The human's roles.
-        agent: Name of the agent that acts for the human, if one does.
-        connection: Name of the target.
-        kind: Kind of the target.
-        facts: What analysis found.
+        question: The action.
     """
-    person = {"type": "ZT::Human", "id": human}
-    target = {"type": "ZT::Connection", "id": connection}
+    return cedarpy.is_authorized(_request(question), policies, _entities_of(question))
+
+
+def ask_many(
+    policies: cedarpy.PolicySet, questions: Sequence[Question]
+) -> list[cedarpy.AuthzResult]:
+    """Put many actions to Cedar, those of one person and connection at once.
+
+    Args:
+        policies: From `parse`.
+        questions: The actions.
+
+    Returns:
+        The answers, in the order of the questions.
+    """
+    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for place, it in enumerate(questions):
+        groups[it.human, it.roles, it.agent, it.connection, it.kind].append(place)
+    answers: dict[int, cedarpy.AuthzResult] = {}
+    for places in groups.values():
+        requests = [_request(questions[place]) for place in places]
+        entities = _entities_of(questions[places[0]])
+        found = cedarpy.is_authorized_batch(requests, policies, entities)
+        answers.update(zip(places, found, strict=True))
+    return [answers[place] for place in range(len(questions))]
+
+
+def _request(question: Question) -> dict[str, object]:
+    return {
+        "principal": {"type": "ZT::Human", "id": question.human},
+        "action": {"type": "ZT::Action", "id": question.facts.verb.value},
+        "resource": {"type": "ZT::Connection", "id": question.connection},
+        "context": _context(question.kind, question.facts, question.history),
+    }
+
+
+def _entities_of(question: Question) -> cedarpy.Entities:
     mine = [
         {
-            "uid": person,
-            "attrs": {} if agent is None else {"agent": agent},
-            "parents": [{"type": "ZT::Role", "id": role} for role in sorted(roles)],
+            "uid": {"type": "ZT::Human", "id": question.human},
+            "attrs": {} if question.agent is None else {"agent": question.agent},
+            "parents": [{"type": "ZT::Role", "id": role} for role in sorted(question.roles)],
         },
-        {"uid": target, "attrs": {"name": connection, "kind": kind}, "parents": []},
+        {
+            "uid": {"type": "ZT::Connection", "id": question.connection},
+            "attrs": {"name": question.connection, "kind": question.kind},
+            "parents": [],
+        },
     ]
-    request = {
-        "principal": person,
-        "action": {"type": "ZT::Action", "id": facts.verb.value},
-        "resource": target,
-        "context": _context(kind, facts),
-    }
-    entities = _actions().with_added_json_str(json.dumps(mine))
-    return cedarpy.is_authorized(request, policies, entities)
+    return _actions().with_added_json_str(json.dumps(mine))
 
 
 @cache
 def _actions() -> cedarpy.Entities:
     groups = [
-        {"uid": {"type": "ZT::Action", "id": group}, "attrs": {}, "parents": []}
-        for group in _GROUPS
+        {"uid": {"type": "ZT::Action", "id": group}, "attrs": {}, "parents": []} for group in GROUPS
     ]
     verbs = [
         {
@@ -99,15 +124,17 @@ def _actions() -> cedarpy.Entities:
             "attrs": {},
             "parents": [{"type": "ZT::Action", "id": group}],
         }
-        for group, verbs in _GROUPS.items()
+        for group, verbs in GROUPS.items()
         for verb in verbs
     ]
     return cedarpy.Entities.from_json_str(json.dumps([*groups, *verbs]), _schema())
 
 
-def _context(kind: str, facts: Facts) -> dict[str, object]:
+def _context(kind: str, facts: Facts, history: History) -> dict[str, object]:
+    optional = {"row_limit": facts.row_limit, "estimated_rows": facts.estimated_rows}
     return {
         "verb": facts.verb.value,
+        "plain_read": facts.plain_read,
         "statements": facts.statements,
         "relations_read": sorted(facts.relations_read),
         "relations_written": sorted(facts.relations_written),
@@ -115,14 +142,38 @@ def _context(kind: str, facts: Facts) -> dict[str, object]:
         "columns_written": sorted(facts.columns_written),
         "functions": sorted(facts.functions),
         "unlisted_functions": sorted(facts.unlisted_functions),
+        "volatile_functions": sorted(facts.volatile_functions),
         "restricts": facts.restricts,
         "risks": sorted(risk.value for risk in facts.risks),
+        "tags": sorted(facts.tags),
+        "patterns": sorted(facts.patterns),
         "connection_kind": kind,
+        "http": _NO_HTTP if facts.http is None else _plain(facts.http),
+        "kubernetes": _NO_KUBERNETES if facts.kubernetes is None else _plain(facts.kubernetes),
+        "history": {
+            "tags": sorted(history.tags),
+            "touched_sensitive": history.touched_sensitive,
+            "read_untrusted": history.read_untrusted,
+            "refusals": history.refusals,
+        },
+        **{name: value for name, value in optional.items() if value is not None},
     }
 
 
+def _plain(facts: HttpFacts | KubernetesFacts) -> dict[str, object]:
+    return {
+        field.name: sorted(value) if isinstance(value, frozenset) else value
+        for field in fields(facts)
+        for value in (getattr(facts, field.name),)
+    }
+
+
+_NO_HTTP = _plain(HttpFacts("", scheme="", port=0, path="", body=""))
+_NO_KUBERNETES = _plain(KubernetesFacts(""))
+
+
 def validate(rule: Rule, connections: Collection[str], roles: Collection[str]) -> None:
-    """Check a rule against the schema, and that what it names exists.
+    """Check a rule against the schema, and that the connections and roles it names exist.
 
     Raises:
         ConfigError: With the rule's file and line.

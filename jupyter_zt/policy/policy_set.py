@@ -8,27 +8,51 @@ policies say. Nothing here raises once a set is loaded: what goes wrong is a den
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import cedarpy
+
 from jupyter_zt.errors import ConfigError
-from jupyter_zt.model import ROLES, Action, Decision, Facts, Obligations, Principal, Verdict
-from jupyter_zt.policy.cedar import ask, parse, validate
-from jupyter_zt.policy.refusals import details, fill, misunderstood
+from jupyter_zt.model import (
+    ROLES,
+    Action,
+    ColumnMask,
+    Decision,
+    Facts,
+    History,
+    Obligation,
+    Principal,
+    Verdict,
+)
+from jupyter_zt.policy.cedar import Question, ask, ask_many, parse, validate
+from jupyter_zt.policy.patterns import PATTERNS_FILE, Patterns
+from jupyter_zt.policy.postgres import analyze_postgres
+from jupyter_zt.policy.refusals import details, misunderstood
+from jupyter_zt.policy.remedies import with_remedies
+from jupyter_zt.policy.review import review
 from jupyter_zt.policy.rules import Rule, read_rules
+from jupyter_zt.policy.tags import with_tags
+from jupyter_zt.policy.verdicts import consent, denial, failure, undeliverable
+from jupyter_zt.policy.words import KINDS
 
-__all__ = ["KINDS", "PolicySet"]
+__all__ = ["KINDS", "Classified", "PolicySet"]
 
-KINDS = frozenset({"postgres", "llm"})
-"""Kinds of connection that there is an analyzer for."""
+Classified = Mapping[str, Mapping[str, Mapping[str, ColumnMask]]]
+"""Connection -> relation -> column -> mask, of those connections that are classified."""
 
+NOTHING_KNOWN: Classified = {}
 _CACHED_DECISIONS = 4096
 _DIGEST_DOMAIN = b"jupyter-zt policy set v1\n"
 
 
 class PolicySet:
     """A loaded, validated set of policies. Immutable, safe to share between threads.
+
+    To reload is to load another one: either it is right as a whole, or `ConfigError` is raised and
+    the one at hand stays in use.
 
     Attributes:
         digest: Hex SHA-256 over the exact bytes of its files, names and lengths included.
@@ -40,27 +64,37 @@ class PolicySet:
         files: Mapping[str, bytes],
         connections: Collection[str],
         roles: Collection[str] = ROLES,
+        classified: Classified = NOTHING_KNOWN,
     ) -> None:
         """Read, check and validate.
 
         Args:
-            files: File name -> exact bytes.
+            files: File name -> exact bytes: policies, and `patterns.yaml` where there is one.
             connections: Names of the configured connections; a policy may name no other.
             roles: Roles that exist.
+            classified: What is known of the connections' columns. Policies may name no other
+                relation or column of theirs; actions get the tags of what they touch.
 
         Raises:
             ConfigError: With file and line of the first thing that is wrong.
         """
         self.digest = _digest(files)
-        self.rules = tuple(read_rules(files, roles))
+        policies = {name: text for name, text in files.items() if not _is_patterns(name)}
+        patterns = next((name for name in files if _is_patterns(name)), None)
+        self._patterns = (
+            Patterns({}) if patterns is None else Patterns.read(patterns, files[patterns])
+        )
+        self.rules = tuple(read_rules(policies, roles))
         if not self.rules:
             raise ConfigError(
                 "There is no policy in this set, so that everything would be denied.",
-                file=", ".join(sorted(files)),
+                file=", ".join(sorted(policies)),
                 hint="Start from the demo's policy (jupyter_zt/policy/packs/demo.cedar).",
             )
         for rule in self.rules:
             validate(rule, connections, roles)
+        review(self.rules, classified, self._patterns.names)
+        self._classified = classified
         self._by_id = {rule.id: rule for rule in self.rules}
         self._order = {rule.id: place for place, rule in enumerate(self.rules)}
         self._cedar = parse(self.rules)
@@ -68,35 +102,61 @@ class PolicySet:
 
     @classmethod
     def load(
-        cls, directory: Path, connections: Collection[str], roles: Collection[str] = ROLES
+        cls,
+        directory: Path,
+        connections: Collection[str],
+        roles: Collection[str] = ROLES,
+        classified: Classified = NOTHING_KNOWN,
     ) -> PolicySet:
-        """Load every ``*.cedar`` file of a folder.
+        """Load every ``*.cedar`` file of a folder, and its `patterns.yaml`; or a single file.
 
         Args:
             directory: The folder; it is not searched deeper.
             connections: Names of the configured connections.
             roles: Roles that exist.
+            classified: What is known of the connections' columns.
 
         Raises:
             ConfigError: The folder or a file can't be read, holds no policy, or one that is wrong.
         """
         try:
-            paths = sorted(path for path in directory.iterdir() if path.suffix == ".cedar")
-            files = {str(path): path.read_bytes() for path in paths}
+            paths = [directory] if directory.is_file() else sorted(directory.iterdir())
+            wanted = [it for it in paths if it.suffix == ".cedar" or _is_patterns(it.name)]
+            files = {str(path): path.read_bytes() for path in wanted}
         except OSError as error:
             raise ConfigError(
                 f"The policies can't be read: {error.strerror}.",
                 file=str(error.filename or directory),
             ) from error
-        if not files:
+        if not any(name.endswith(".cedar") for name in files):
             raise ConfigError(
                 "There is no *.cedar file in this folder.",
                 file=str(directory),
                 hint="Start from the demo's policy (jupyter_zt/policy/packs/demo.cedar).",
             )
-        return cls(files, connections, roles)
+        return cls(files, connections, roles, classified)
 
-    def decide(self, principal: Principal, action: Action, kind: str, facts: Facts) -> Decision:
+    def noticed(self, action: Action, facts: Facts) -> Facts:
+        """The facts, with the tags of what the action touches and the patterns that it matches.
+
+        `decide` does the same; this is for whoever records the facts. Never raises.
+        """
+        patterns = facts.patterns | self._patterns.found(action.command)
+        columns = self._classified.get(action.connection)
+        if columns and (facts.relations_read or facts.relations_written):
+            facts = with_tags(facts, columns)
+        return facts if patterns == facts.patterns else replace(facts, patterns=patterns)
+
+    def decide(
+        self,
+        principal: Principal,
+        action: Action,
+        kind: str,
+        facts: Facts,
+        history: History = History(),  # noqa: B008 (frozen)
+        *,
+        carries: Collection[Obligation] = frozenset({Obligation.HOLD}),
+    ) -> Decision:
         """Allow, hold or deny one action.
 
         Args:
@@ -104,119 +164,91 @@ class PolicySet:
             action: The command and its connection.
             kind: Kind of the connection, one of `KINDS`.
             facts: What analysis found in the command.
+            history: What the session did before. It can only make the answer stricter.
+            carries: Obligations that the caller carries out. What may only be done with another
+                one is denied.
 
         Returns:
             The decision. Whatever fails on the way is a denial with code ``policy_error``.
         """
         try:
-            human = principal.human
-            return self._decide_cached(
-                human.key,
-                human.roles,
-                principal.agent,
-                action.connection,
-                kind,
-                facts,
-            )
-        except Exception:  # noqa: BLE001 (fails closed, whatever it is)
-            return self._error()
+            facts = self.noticed(action, facts)
+            question = _question(principal, action.connection, kind, facts, history)
+            decision = self._decide_cached(question)
+            missing = decision.obligations.kinds - frozenset(carries)
+            if missing:
+                return undeliverable(decision, missing)
+            if decision.verdict is not Verdict.DENY:
+                return decision
 
-    def _decide(
-        self,
-        human: str,
-        roles: frozenset[str],
-        agent: str | None,
-        connection: str,
-        kind: str,
-        facts: Facts,
-    ) -> Decision:
-        refused = misunderstood(kind, facts)
-        if kind not in KINDS or refused:
-            code, message, hint = refused or _UNKNOWN_KIND
-            return Decision(Verdict.DENY, self.digest, code=code, message=message, hint=hint)
-        answer = ask(self._cedar, human, roles, agent, connection, kind, facts)
+            def judge(command: str) -> tuple[Facts, Decision]:
+                found = self.noticed(replace(action, command=command), analyze_postgres(command))
+                return found, self._decide_cached(replace(question, facts=found))
+
+            columns = self._classified.get(action.connection, {})
+            rewriting = judge if kind == "postgres" else None
+            return with_remedies(decision, action.command, facts, columns, rewriting)
+        except Exception:  # noqa: BLE001 (fails closed, whatever it is)
+            return failure(self.digest)
+
+    def decide_many(
+        self, asked: Sequence[tuple[Principal, Action, str, Facts, History]]
+    ) -> list[Decision]:
+        """Decide many actions at once, as a backtest does; whatever their obligations are.
+
+        Args:
+            asked: Principal, action, kind of the connection, facts, and the history before it.
+
+        Returns:
+            The decisions in the same order, without remedies.
+        """
+        questions = [
+            _question(who, action.connection, kind, self.noticed(action, facts), history)
+            for who, action, kind, facts, history in asked
+        ]
+        decisions: dict[int, Decision] = {}
+        for place, question in enumerate(questions):
+            refused = self._before_cedar(question)
+            if refused is not None:
+                decisions[place] = refused
+        left = [place for place in range(len(questions)) if place not in decisions]
+        answers = ask_many(self._cedar, [questions[place] for place in left])
+        for place, answer in zip(left, answers, strict=True):
+            decisions[place] = self._answered(questions[place], answer)
+        return [decisions[place] for place in range(len(questions))]
+
+    def _decide(self, question: Question) -> Decision:
+        refused = self._before_cedar(question)
+        return refused or self._answered(question, ask(self._cedar, question))
+
+    def _before_cedar(self, question: Question) -> Decision | None:
+        refused = misunderstood(question.kind, question.facts)
+        if refused is None:
+            return None
+        code, message, hint = refused
+        return Decision(Verdict.DENY, self.digest, code=code, message=message, hint=hint)
+
+    def _answered(self, question: Question, answer: cedarpy.AuthzResult) -> Decision:
         if answer.diagnostics.errors:  # Cedar skips a forbid that fails: it might have matched
-            return self._error()
+            return failure(self.digest)
         rules = sorted((self._by_id[name] for name in answer.diagnostics.reasons), key=self._place)
-        values = details(connection, facts)
-        if not answer.allowed:
-            return self._denial(rules, roles, values)
-        return self._consent(rules, values)
+        values = details(question.connection, question.facts)
+        told = consent if answer.allowed else denial
+        return told(self.digest, rules, question.roles, values)
 
     def _place(self, rule: Rule) -> int:
         return self._order[rule.id]
 
-    def _denial(
-        self, rules: list[Rule], roles: frozenset[str], values: Mapping[str, str]
-    ) -> Decision:
-        if not rules:
-            mine = ", ".join(sorted(roles)) or "none"
-            return Decision(
-                Verdict.DENY,
-                self.digest,
-                code="not_permitted_by_policy",
-                message=f"No policy permits {values['verb']} on {values['connection']} "
-                f"to your roles ({mine}).",
-                hint="Ask an administrator for a role or a policy that permits it.",
-            )
-        first = rules[0]
-        return Decision(
-            Verdict.DENY,
-            self.digest,
-            code=first.code,
-            message=fill(first.reason, values) or f"The policy {first.id} forbids this.",
-            hint=fill(first.hint, values),
-            reasons=tuple(fill(rule.reason, values) for rule in rules if rule.reason),
-            policies=tuple(rule.id for rule in rules),
-        )
 
-    def _consent(self, rules: list[Rule], values: Mapping[str, str]) -> Decision:
-        """Allow, or hold where any permit that matched asks for it: the strictest wins."""
-        held = [rule for rule in rules if rule.quorum]
-        reasons = tuple(fill(rule.reason, values) for rule in held or rules if rule.reason)
-        policies = tuple(rule.id for rule in rules)
-        if not held:
-            return Decision(Verdict.ALLOW, self.digest, reasons=reasons, policies=policies)
-        reviewers = sorted({rule.reviewer_role for rule in held})
-        if len(reviewers) > 1:
-            # One approval has one reviewer role: neither can stand in for the other.
-            return Decision(
-                Verdict.DENY,
-                self.digest,
-                code="conflicting_holds",
-                message=f"Policies ask for reviewers of different roles ({', '.join(reviewers)}).",
-                hint="Ask an administrator to make these policies name one role: "
-                f"{', '.join(rule.id for rule in held)}.",
-                reasons=reasons,
-                policies=policies,
-            )
-        quorum = max(rule.quorum for rule in held)
-        people = "one other person" if quorum == 1 else f"{quorum} other people"
-        return Decision(
-            Verdict.HOLD,
-            self.digest,
-            message=f"This waits for the approval of {people} with the role {reviewers[0]}.",
-            hint=fill(held[0].hint, values),
-            reasons=reasons,
-            policies=policies,
-            obligations=Obligations(reviewer_role=reviewers[0], quorum=quorum),
-        )
-
-    def _error(self) -> Decision:
-        return Decision(
-            Verdict.DENY,
-            self.digest,
-            code="policy_error",
-            message="The policies could not be evaluated for this command, so it is denied.",
-            hint="Tell an administrator: the gateway's policy set needs attention.",
-        )
+def _question(
+    principal: Principal, connection: str, kind: str, facts: Facts, history: History
+) -> Question:
+    human = principal.human
+    return Question(human.key, human.roles, principal.agent, connection, kind, facts, history)
 
 
-_UNKNOWN_KIND = (
-    "not_understood",
-    "There is no analyzer for this kind of connection.",
-    "Tell an administrator: the connection's kind in gateway.yaml is not supported.",
-)
+def _is_patterns(name: str) -> bool:
+    return Path(name).name == PATTERNS_FILE
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

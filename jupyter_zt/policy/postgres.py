@@ -122,7 +122,20 @@ def _together(statements: list[tuple[str, Json]]) -> Facts:
         restricts=findings.restricts,
         risks=frozenset(findings.risks),
         unlisted_functions=frozenset(findings.unlisted),
+        volatile_functions=frozenset(findings.volatile),
+        row_limit=_row_limit(statements),
     )
+
+
+def _row_limit(statements: list[tuple[str, Json]]) -> int | None:
+    """The LIMIT of a lone query, where it is a plain number of rows."""
+    kind, node = statements[0]
+    if len(statements) > 1 or kind != "SelectStmt":
+        return None
+    limit = node.get("limitCount", {}).get("A_Const", {})
+    if "ival" not in limit or node.get("limitOption") != "LIMIT_OPTION_COUNT":
+        return None
+    return int(limit["ival"].get("ival", 0))
 
 
 def _statement(kind: str, node: Json, findings: Findings) -> Verb:

@@ -16,6 +16,7 @@ __all__ = [
     "OPERATORS",
     "SAMPLING_METHODS",
     "SETTINGS",
+    "VOLATILE",
     "holds_data",
     "is_system",
 ]
@@ -31,6 +32,11 @@ _FUNCTION_ROWS = [line.split("\t") for line in _lines("postgres_functions.tsv")]
 
 FUNCTIONS = frozenset(name for name, verdict, _ in _FUNCTION_ROWS if verdict == "allow")
 """Built-in functions that only compute a value from their arguments or from definitions."""
+
+VOLATILE = frozenset(
+    name for name, verdict, flags in _FUNCTION_ROWS if verdict == "allow" and "v" in flags
+)
+"""Of these, the ones that may give another value each time (``pg_proc.provolatile``)."""
 
 # PostgreSQL reads `(x).f` and `t.f` as `f(x)` and `f(t)` where no such column exists (its manual,
 # section 8.16.5): `(0.1::float8).pg_sleep` sleeps.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from jupyter_zt.model import Risk, Verb
 from jupyter_zt.policy import postgres_lists as lists
+from jupyter_zt.policy.postgres_families import risks_of
 from jupyter_zt.policy.postgres_tree import (
     QUERY_NODES,
     Json,
@@ -52,6 +53,7 @@ class Findings:
     columns_written: set[str] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
     unlisted: set[str] = field(default_factory=set)
+    volatile: set[str] = field(default_factory=set)
     risks: set[Risk] = field(default_factory=set)
     restricts: bool = True
     unknown: str = ""
@@ -64,6 +66,9 @@ class Findings:
         if not listed:
             self.unlisted.add(name)
             self.risks.add(Risk.UNLISTED_FUNCTION)
+            self.risks |= risks_of(name)
+        elif name in lists.VOLATILE:
+            self.volatile.add(name)
 
 
 def walk(kind: str, node: Json, findings: Findings) -> None:

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jupyter_zt.model import Facts, Verb
+from jupyter_zt.policy.words import GROUP_OF, KINDS
 
 __all__ = ["details", "fill", "misunderstood"]
 
+_SQL = frozenset({"postgres", "mariadb"})
+_KIND_OF = {
+    "model": "llm",
+    "http_read": "http",
+    "http_write": "http",
+    "kubernetes_read": "kubernetes",
+    "kubernetes_write": "kubernetes",
+    "kubernetes_enter": "kubernetes",
+}
 _SHOWN_NAMES = 5
 _SHOWN_CHARACTERS = 63
 
@@ -22,15 +32,18 @@ def misunderstood(kind: str, facts: Facts) -> tuple[str, str, str] | None:
     Returns:
         (code, message, hint), or None for one statement that was understood.
     """
+    if kind not in KINDS:
+        return (
+            "not_understood",
+            "There is no analyzer for this kind of connection.",
+            "Tell an administrator: the connection's kind in gateway.yaml is not supported.",
+        )
     if facts.statements == 0:
         return "empty_command", "There is no statement in this command.", "Write one statement."
     if facts.position:
         place = f"{facts.unknown}, character {facts.position}"
-        return (
-            "syntax_error",
-            f"This is not SQL: {place}.",
-            "Correct the text there and run it again.",
-        )
+        hint = "Correct the text there and run it again."
+        return "syntax_error", f"This is not SQL: {place}.", hint
     if facts.unknown or facts.verb is Verb.UNKNOWN:
         reason = facts.unknown or "it is of an unknown kind"
         hint = "What can't be understood is denied. Write it as a plain statement."
@@ -38,7 +51,7 @@ def misunderstood(kind: str, facts: Facts) -> tuple[str, str, str] | None:
     if facts.statements > 1:
         message = f"These are {facts.statements} statements; one at a time is allowed."
         return "multiple_statements", message, "Run each statement in a cell of its own."
-    if (facts.verb is Verb.MODEL_CALL) != (kind == "llm"):
+    if _KIND_OF.get(GROUP_OF[facts.verb], "sql") != ("sql" if kind in _SQL else kind):
         message = f"A connection of kind {kind} does not take this kind of command."
         return "not_understood", message, "Choose another connection."
     return None
@@ -46,13 +59,30 @@ def misunderstood(kind: str, facts: Facts) -> tuple[str, str, str] | None:
 
 def details(connection: str, facts: Facts) -> dict[str, str]:
     """What the placeholders of a policy's reason and hint stand for."""
+    http, cluster = facts.http, facts.kubernetes
     return {
         "connection": _shown({connection}),
-        "verb": facts.verb.value.upper(),
+        "verb": _verb(facts.verb),
         "relations_read": _shown(facts.relations_read),
         "relations_written": _shown(facts.relations_written),
         "unlisted_functions": _shown(facts.unlisted_functions),
+        "tags": _shown(facts.tags),
+        "patterns": _shown(facts.patterns),
+        "method": _shown({http.method}) if http else "",
+        "path": _shown({http.path}) if http else "",
+        "resource": _shown({cluster.resource or cluster.path}) if cluster else "",
+        "namespace": _shown({cluster.namespace}) if cluster else "",
+        "escapes": _shown(cluster.escapes) if cluster else "",
     }
+
+
+def _verb(verb: Verb) -> str:
+    """As its own language says it: SELECT, GET, deletecollection."""
+    for kind in ("http_", "kubernetes_"):
+        if verb.value.startswith(kind):
+            word = verb.value.removeprefix(kind)
+            return word.upper() if kind == "http_" else word
+    return verb.value.upper()
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

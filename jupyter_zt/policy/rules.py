@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cedarpy
 
 from jupyter_zt.errors import ConfigError
+from jupyter_zt.model import Obligations
+from jupyter_zt.policy.annotations import OBLIGATIONS, read_obligations
 
 __all__ = ["DETAILS", "Rule", "read_rules"]
 
@@ -26,11 +28,14 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{1,63}")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 _BOTH = frozenset({"id", "reason", "hint"})
-_ANNOTATIONS = {"permit": _BOTH | {"hold", "quorum"}, "forbid": _BOTH | {"code"}}
+_ANNOTATIONS = {"permit": _BOTH | OBLIGATIONS, "forbid": _BOTH | {"code"}}
 
 DETAILS = frozenset(
-    {"verb", "connection", "relations_read", "relations_written", "unlisted_functions"}
-)
+    {
+        "verb", "connection", "relations_read", "relations_written", "unlisted_functions",
+        "tags", "patterns", "method", "path", "resource", "namespace", "escapes",
+    }
+)  # fmt: skip
 """What ``{...}`` in a reason or a hint can stand for."""
 
 
@@ -44,8 +49,7 @@ class Rule:
         code: The refusal code of a forbid.
         reason: One sentence, or "".
         hint: What would pass, or "".
-        reviewer_role: Of ``@hold``, or "" when nothing is held.
-        quorum: People who must approve; 0 when nothing is held.
+        obligations: What a permit asks for besides.
         file: Name of its file.
         line: 1-based line where it starts.
         text: Its exact text.
@@ -57,8 +61,7 @@ class Rule:
     code: str
     reason: str
     hint: str
-    reviewer_role: str
-    quorum: int
+    obligations: Obligations
     file: str
     line: int
     text: str
@@ -144,18 +147,17 @@ def _rule(file: str, line: int, text: str, roles: Collection[str]) -> Rule:
         code=notes.get("code", "forbidden_by_policy" if effect == "forbid" else ""),
         reason=notes.get("reason", ""),
         hint=notes.get("hint", ""),
-        reviewer_role=notes.get("hold", ""),
-        quorum=0,
+        obligations=Obligations(),
         file=file,
         line=line,
         text=text,
         policy=policy,
     )
-    _check(rule, notes, roles)
-    return _with_quorum(rule, notes)
+    _check(rule, notes)
+    return replace(rule, obligations=read_obligations(notes, roles, rule.error))
 
 
-def _check(rule: Rule, notes: Mapping[str, str], roles: Collection[str]) -> None:
+def _check(rule: Rule, notes: Mapping[str, str]) -> None:
     allowed = _ANNOTATIONS[rule.effect]
     for key in notes:
         if key not in allowed:
@@ -173,18 +175,3 @@ def _check(rule: Rule, notes: Mapping[str, str], roles: Collection[str]) -> None
             if name not in DETAILS:
                 known = ", ".join(sorted(DETAILS))
                 raise rule.error(f"{{{name}}} stands for nothing.", hint=f"Known are: {known}.")
-    if "hold" in notes and rule.reviewer_role not in roles:
-        known = ", ".join(sorted(roles))
-        raise rule.error(f"@hold names no role: {rule.reviewer_role!r}.", hint=f"Roles: {known}.")
-
-
-def _with_quorum(rule: Rule, notes: Mapping[str, str]) -> Rule:
-    if "hold" not in notes:
-        if "quorum" in notes:
-            raise rule.error("@quorum without @hold.", hint='Add @hold("reviewer").')
-        return rule
-    quorum = notes.get("quorum", "1")
-    if not re.fullmatch(r"[1-9][0-9]?", quorum):
-        raise rule.error(f"@quorum({quorum!r}) is not a number of people.", hint="1 to 99.")
-    fields = {name: getattr(rule, name) for name in Rule.__dataclass_fields__}
-    return Rule(**{**fields, "quorum": int(quorum)})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from jupyter_zt.errors import ConfigError
 from jupyter_zt.model import Facts, Verb, Verdict
 from jupyter_zt.policy import PolicySet, analyze_postgres
 from tests.policy.decisions import CONNECTIONS, decide
@@ -148,8 +149,11 @@ def test_adding_a_forbid_never_allows_more(
         for place, (effect, hold, condition) in enumerate(rules)
     ]
     forbid = f'@id("added")forbid (principal, action, resource) when {{ {added} }};'
-    before = PolicySet({"a.cedar": "\n".join(texts).encode()}, CONNECTIONS)
-    after = PolicySet({"a.cedar": "\n".join([*texts, forbid]).encode()}, CONNECTIONS)
+    try:
+        before = PolicySet({"a.cedar": "\n".join(texts).encode()}, CONNECTIONS)
+        after = PolicySet({"a.cedar": "\n".join([*texts, forbid]).encode()}, CONNECTIONS)
+    except ConfigError:
+        reject()  # a rule takes another one's place: such a set is never used
     was = decide(before, command, agent=agent)
     now = decide(after, command, agent=agent)
     assert STRICTNESS[now.verdict] >= STRICTNESS[was.verdict]

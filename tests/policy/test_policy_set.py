@@ -79,8 +79,10 @@ def test_a_permit_with_hold_holds() -> None:
 def test_one_hold_among_permits_holds_and_the_highest_quorum_counts() -> None:
     given = policies(
         '@id("a")permit (principal, action, resource);',
-        '@id("b")@hold("reviewer")permit (principal, action, resource);',
-        '@id("c")@hold("reviewer")@quorum("2")@reason("Two.")permit (principal, action, resource);',
+        '@id("b")@hold("reviewer")permit (principal, action, resource)'
+        "when { context.columns_read.isEmpty() };",
+        '@id("c")@hold("reviewer")@quorum("2")@reason("Two.")permit (principal, action, resource)'
+        "when { context.relations_read.isEmpty() };",
     )
     decision = decide(given, "select 1")
     assert decision.verdict is Verdict.HOLD
