@@ -85,7 +85,11 @@ def _analyze(command: str, dialect: str) -> Facts:
             restricts=False,
             unknown="it holds several statements",
         )
-    return _facts(statements[0])
+    try:
+        return _facts(statements[0])
+    except (AttributeError, TypeError) as error:
+        # sqlglot also accepts what no database does: DELETE ? has no relation to delete from.
+        raise UnclearError("a part that belongs to it is missing") from error
 
 
 @dataclass(slots=True)
