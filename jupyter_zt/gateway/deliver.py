@@ -63,7 +63,8 @@ async def deliver(
     comment = f"jupyter-zt session={session.id} action={action.id}"
     if agent is not None:
         comment += f" agent={agent.name}"
-    max_rows = agent.max_rows if agent else None
+    limits = (agent.max_rows if agent else None, understood.decision.obligations.max_rows)
+    max_rows = min((limit for limit in limits if limit), default=None)
     async with target.execute(lease, action, comment, max_rows) as answer:
         if answer.body is not None:
             return await _record_model_call(rooms, session, action, answer, meter, executing)

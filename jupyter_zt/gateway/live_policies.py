@@ -18,7 +18,7 @@ from pathlib import Path
 from jupyter_zt.errors import ConfigError, ZTError
 from jupyter_zt.gateway.records import Records
 from jupyter_zt.model import RecordDraft, RecordKind
-from jupyter_zt.policy import PolicySet
+from jupyter_zt.policy import NOTHING_KNOWN, Classified, PolicySet, policy_files
 
 LOOK_SECONDS = 1.0
 
@@ -30,8 +30,9 @@ class LivePolicies:
     """The one set that decides at a time.
 
     Args:
-        folder: Holds its ``*.cedar`` files.
+        folder: Holds its ``*.cedar`` files and `patterns.yaml`.
         connections: Names of the configured connections.
+        classified: What is known of their columns.
 
     Attributes:
         current: The set that decides now.
@@ -41,12 +42,18 @@ class LivePolicies:
         ConfigError: With file and line. Without a good set there is nothing to begin with.
     """
 
-    def __init__(self, folder: Path, connections: Collection[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        connections: Collection[str],
+        classified: Classified = NOTHING_KNOWN,
+    ) -> None:
         self._folder = folder
         self._connections = connections
+        self._classified = classified
         # Before the files are read: a change in between is seen at the first look.
         self._stamp = self._look()
-        self.current = PolicySet.load(folder, connections)
+        self.current = self._load()
         self.refused: ConfigError | None = None
 
     async def watch(self, records: Records) -> None:
@@ -64,7 +71,7 @@ class LivePolicies:
 
     async def _exchange(self, records: Records) -> None:
         try:
-            candidate = await asyncio.to_thread(PolicySet.load, self._folder, self._connections)
+            candidate = await asyncio.to_thread(self._load)
         except ConfigError as error:
             self.refused = error
             logger.error(  # noqa: TRY400 (what is wrong is in the file, not in the trace)
@@ -88,14 +95,16 @@ class LivePolicies:
             logger.info("policies %s decide from now on", candidate.digest[:12])
         self.refused = None
 
+    def _load(self) -> PolicySet:
+        return PolicySet.load(self._folder, self._connections, classified=self._classified)
+
     def _look(self) -> _Stamp:
         """Names, times and sizes: what a saved, replaced, added or removed file changes.
 
         A folder that can't be read is empty, which no good set is.
         """
         try:
-            files = [path for path in self._folder.iterdir() if path.suffix == ".cedar"]
-            found = [(path, path.stat()) for path in files]
+            found = [(path, path.stat()) for path in policy_files(self._folder)]
         except OSError:
             return frozenset()
         return frozenset((p.name, s.st_mtime_ns, s.st_size, s.st_ino) for p, s in found)

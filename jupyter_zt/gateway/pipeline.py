@@ -87,7 +87,7 @@ async def _walk(
     if target is None:
         facts = unknown_connection(action.connection, sorted(rooms.targets))
     else:
-        facts = target.analyze(action)
+        facts = rooms.analyze(action, target)
     # (3) Decide: facts + principal -> allow, hold or deny.
     decision = rooms.decide(session, action, target, facts)
     if decision.verdict is Verdict.HOLD and target is not None:
@@ -157,7 +157,7 @@ async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: Ans
     if target is None:
         await rooms.consent.void(held, "unknown_connection")
         raise ConflictError("This connection is no longer configured.", code="action_over")
-    facts = target.analyze(held.action)
+    facts = rooms.analyze(held.action, target)
     decision = rooms.decide(session, held.action, target, facts)
     understood = Understood(held.action, target, facts, decision)
     stream.event("accepted", action=action_id, record="")

@@ -33,6 +33,7 @@ from jupyter_zt.model import (
     Decision,
     Facts,
     Human,
+    Obligation,
     Record,
     RecordDraft,
     RecordKind,
@@ -40,6 +41,9 @@ from jupyter_zt.model import (
 )
 from jupyter_zt.policy import within_ceiling
 from jupyter_zt.recording import Also, Log, seal
+
+CARRIED_OUT = frozenset({Obligation.HOLD, Obligation.MAX_ROWS})
+"""Obligations of a decision that this gateway carries out. Others are denied."""
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,10 @@ class Rooms:
     stopping: bool = False
     watching: asyncio.Task[None] | None = None
 
+    def analyze(self, action: Action, target: Target) -> Facts:
+        """What the action would do, with the tags and patterns that policies may ask for."""
+        return self.policies.current.noticed(action, target.analyze(action))
+
     def decide(
         self, session: LiveSession, action: Action, target: Target | None, facts: Facts
     ) -> Decision:
@@ -93,7 +101,9 @@ class Rooms:
                 hint="%zt lists what you may use.",
             )
         principal = session.principal(action.agent)
-        decision = self.policies.current.decide(principal, action, target.kind, facts)
+        decision = self.policies.current.decide(
+            principal, action, target.kind, facts, carries=CARRIED_OUT
+        )
         return within_ceiling(self.agents, action.agent, target.name, facts, decision)
 
     def agent(self, name: str | None) -> Agent | None:

@@ -52,8 +52,8 @@ def build_rooms(directory: Path) -> Rooms:
     """
     config = Configuration.load(directory)
     connections = list(config.values.connections)
-    policies = LivePolicies(config.directory / POLICIES, connections)
     classification = Classification.load(config.directory / CLASSIFICATION, connections)
+    policies = LivePolicies(config.directory / POLICIES, connections, classification.connections)
     read_secret(config.secret(config.values.broker.secret))
     try:
         config.state.mkdir(mode=0o700, parents=True, exist_ok=True)

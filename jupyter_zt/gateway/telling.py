@@ -22,6 +22,7 @@ def refuse(stream: AnswerStream, decision: Decision, facts: Facts, record: Recor
         else "",
         record=str(record.leaf),
         position=facts.position,
+        **({"remedies": [it.to_json() for it in decision.remedies]} if decision.remedies else {}),
     )
 
 

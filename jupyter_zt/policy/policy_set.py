@@ -38,7 +38,7 @@ from jupyter_zt.policy.tags import with_tags
 from jupyter_zt.policy.verdicts import consent, denial, failure, undeliverable
 from jupyter_zt.policy.words import KINDS
 
-__all__ = ["KINDS", "Classified", "PolicySet"]
+__all__ = ["KINDS", "NOTHING_KNOWN", "Classified", "PolicySet", "policy_files"]
 
 Classified = Mapping[str, Mapping[str, Mapping[str, ColumnMask]]]
 """Connection -> relation -> column -> mask, of those connections that are classified."""
@@ -120,9 +120,8 @@ class PolicySet:
             ConfigError: The folder or a file can't be read, holds no policy, or one that is wrong.
         """
         try:
-            paths = [directory] if directory.is_file() else sorted(directory.iterdir())
-            wanted = [it for it in paths if it.suffix == ".cedar" or _is_patterns(it.name)]
-            files = {str(path): path.read_bytes() for path in wanted}
+            paths = [directory] if directory.is_file() else policy_files(directory)
+            files = {str(path): path.read_bytes() for path in paths}
         except OSError as error:
             raise ConfigError(
                 f"The policies can't be read: {error.strerror}.",
@@ -245,6 +244,16 @@ def _question(
 ) -> Question:
     human = principal.human
     return Question(human.key, human.roles, principal.agent, connection, kind, facts, history)
+
+
+def policy_files(directory: Path) -> list[Path]:
+    """The files of a folder that make a set.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    found = sorted(directory.iterdir())
+    return [path for path in found if path.suffix == ".cedar" or _is_patterns(path.name)]
 
 
 def _is_patterns(name: str) -> bool:

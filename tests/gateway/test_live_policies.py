@@ -88,7 +88,8 @@ def test_consent_does_not_outlive_the_policies_that_asked_for_it(own_gateway: Ga
     call = session.start("UPDATE customers SET city = 'Reload' WHERE id = 7")
     held = call.wait_for("held")["approval"]
     (policies(own_gateway) / "note.cedar").write_text(
-        '@id("note")\nforbid (principal, action, resource) when { context.verb == "merge" };\n'
+        '@id("note")\nforbid (principal, action, resource)\n'
+        'when { context.columns_written.contains("email") };\n'
     )
     world.wait_until(lambda: len(changes(own_gateway)) == 1, seconds=10)
     own_gateway.vote("reviewer", held["id"], approve=True)
