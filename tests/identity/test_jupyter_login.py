@@ -132,3 +132,28 @@ def test_login_at_npm_oidc_provider(node_packages: Path, tmp_path: Path) -> None
         until = time.monotonic() + 5
         world.wait_until(lambda: time.monotonic() > until, seconds=10)
         assert person.call("GET", "/api/me").status_code == 200
+
+
+def test_logout_at_npm_oidc_provider_ends_the_session_it_names(
+    tmp_path: Path, node_packages: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with (
+        world.node_provider(
+            node_packages,
+            f"{url}/zt/login/callback",
+            f"{url}/zt/logged-out",
+            backchannel_logout=f"{url}/zt/backchannel-logout",
+        ) as issuer,
+        jupyter(tmp_path, port, issuer, "c.ZTIdentityProvider.roles = {'analyst': ['analysts']}"),
+    ):
+        here, there = Person(url), Person(url)
+        for person in (here, there):
+            assert person.log_in_at_node("analyst").status_code == 200
+        # The person logs out at the provider itself, in one of two browsers.
+        page = here.browser.get(f"{issuer}/session/end")
+        here.browser.submit(page, {"logout": "yes"})
+        world.wait_until(lambda: here.call("GET", "/api/contents").status_code == 401, seconds=10)
+        assert here.call("GET", "/api/contents").json()["reason"] == "login_expired"
+        assert there.call("GET", "/api/contents").status_code == 200

@@ -88,11 +88,17 @@ def demo_provider(
 
 @contextlib.contextmanager
 def node_provider(
-    installed: Path, redirect_uri: str, after_logout: str, id_token_seconds: int = 600
+    installed: Path,
+    redirect_uri: str,
+    after_logout: str,
+    id_token_seconds: int = 600,
+    *,
+    backchannel_logout: str = "",
 ) -> Iterator[str]:
     """npm oidc-provider; yields its issuer."""
+    addresses = [redirect_uri, after_logout, str(id_token_seconds), backchannel_logout]
     process = subprocess.Popen(
-        ["node", "provider.mjs", CLIENT_SECRET, redirect_uri, after_logout, str(id_token_seconds)],
+        ["node", "provider.mjs", CLIENT_SECRET, *addresses],
         cwd=installed,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
