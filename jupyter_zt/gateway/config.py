@@ -18,6 +18,7 @@ from jupyter_zt.access.secrets import SecretReference
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.gateway.agents import AgentSettings
 from jupyter_zt.gateway.budget_settings import Budget
+from jupyter_zt.gateway.identity_settings import IdentitySettings
 from jupyter_zt.gateway.section import Name, Section
 
 FILE = "gateway.yaml"
@@ -54,30 +55,6 @@ class Listen(Section):
     state: Path = Path("state")
     runtime: Path | None = None
     name: str = Field(default="jupyter-zt", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-
-
-class Identity(Section):
-    """`identity:` whose tokens are believed, and which groups have which role.
-
-    Attributes:
-        cli_client_id: Public client of `jupyter zt login`; "" where nobody logs in that way.
-        cli_scopes: What it asks for besides `openid`.
-    """
-
-    issuer: str = Field(pattern=r"^https?://")
-    audiences: list[str] = Field(min_length=1)
-    algorithms: list[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA"]] = Field(
-        default=["RS256"]
-    )
-    roles: dict[Literal["analyst", "reviewer", "auditor", "admin"], list[str]]
-    cli_client_id: str = ""
-    cli_scopes: list[str] = Field(default=["profile", "offline_access"])
-
-    @property
-    def accepted_audiences(self) -> list[str]:
-        """Client ids whose tokens are believed, the command line's among them."""
-        own = [self.cli_client_id] if self.cli_client_id else []
-        return list(dict.fromkeys([*self.audiences, *own]))
 
 
 class Broker(Section):
@@ -134,7 +111,7 @@ class GatewayConfig(Section):
     """The whole of `gateway.yaml`."""
 
     gateway: Listen = Listen()
-    identity: Identity
+    identity: IdentitySettings
     broker: Broker
     approvals: Approvals = Approvals()
     connections: dict[Name, Connection]

@@ -86,7 +86,12 @@ def build_rooms(directory: Path) -> Rooms:
         records=records,
         policies=policies,
         verifier=TokenVerifier(
-            identity.issuer, identity.accepted_audiences, identity.algorithms, httpx.AsyncClient()
+            identity.issuer,
+            identity.accepted_audiences,
+            identity.algorithms,
+            httpx.AsyncClient(),
+            groups_claim=identity.groups_claim,
+            subject_claim=identity.subject_claim,
         ),
         targets=targets,
         sessions=sessions,
