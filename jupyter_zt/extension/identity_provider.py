@@ -63,8 +63,8 @@ class ZTIdentityProvider(IdentityProvider):
     )
     userinfo = Bool(
         False,
-        help="Read name and groups at the provider's userinfo endpoint where ID tokens lack them. "
-        "The gateway reads ID tokens only.",
+        help="Read name and groups at the provider's userinfo endpoint, for providers whose ID "
+        "tokens lack them. The gateway reads ID tokens only.",
         config=True,
     )
     roles = Dict(

@@ -83,7 +83,7 @@ class RelyingParty:
         algorithms: Allowed signature algorithms of ID tokens.
         groups_claim: Claim that lists the person's groups; "" to read none.
         subject_claim: Claim that names the person.
-        userinfo: Whether to take from the userinfo endpoint what ID tokens don't say.
+        userinfo: Whether to ask the userinfo endpoint for name and groups, at each renewal too.
         extra_parameters: Added to the authorization request (``{"access_type": "offline"}``).
         now: Wall clock, seconds since 1970.
         randomness: Makes a URL-safe text of that many random bytes.
@@ -190,6 +190,9 @@ class RelyingParty:
     async def refresh(self, tokens: Tokens) -> Tokens:
         """New tokens for the same person; groups are those of now.
 
+        A provider that renews no ID tokens says nothing new, and the login ends with its ID token;
+        with `userinfo`, groups are those of now all the same.
+
         Raises:
             AuthenticationError: `login_expired` when the provider no longer vouches for the login,
                 or as `TokenVerifier.verify`.
@@ -291,14 +294,17 @@ class RelyingParty:
 
     async def _accept(self, received: dict[str, Any], *, nonce: str, old: Tokens | None) -> Tokens:
         id_token, access_token = received.get("id_token"), received.get("access_token")
+        expected = {"client_id": self._client_id, "nonce": nonce}
+        if id_token is None and old is not None:
+            # Core section 12.2: a provider need not renew it; then it is good until it expires.
+            id_token = old.id_token
+        else:
+            expected["access_token"] = str(access_token)
         if not isinstance(id_token, str) or not isinstance(access_token, str):
-            if old is not None:
-                raise _expired("the provider renews no ID tokens")
-            raise AuthenticationError("The provider sent no ID token.", code="bad_token")
+            raise AuthenticationError("The provider sent no tokens.", code="bad_token")
         if str(received.get("token_type", "")).lower() != "bearer":
             raise AuthenticationError("The provider sent no bearer token.", code="bad_token")
         claims = await self.verifier.verify(id_token)
-        expected = {"client_id": self._client_id, "access_token": access_token, "nonce": nonce}
         if old is not None:
             _check_same_login(old.claims, claims)
             if "nonce" in claims.raw:
@@ -329,8 +335,8 @@ class RelyingParty:
     async def _more_about(self, claims: Claims, access_token: str) -> Claims:
         more = await read_userinfo(self._provider, access_token, claims.sub)
         return claims_from(
-            # Where both say something, the ID token's word counts: it is signed.
-            {**more, **claims.raw},
+            # What the provider says now counts: the ID token may be from a while ago.
+            {**claims.raw, **more},
             algorithm=claims.algorithm,
             groups_claim=self._groups_claim,
             subject_claim=self._subject_claim,

@@ -20,6 +20,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from jupyter_zt.extension.wire_messages import V1_PROTOCOL, from_frame, to_frame
+from jupyter_zt.identity.demo_provider import DemoProvider
 from tests import fixtures_postgres
 from tests.fixtures_gateway import Gateway
 from tests.identity import world
@@ -139,6 +140,7 @@ class Jupyter:
 
     Attributes:
         module: What is started: ``jupyter_server``, ``jupyterlab`` or ``notebook``.
+        provider: The identity provider, where it runs in this process.
         more_settings: Lines for the end of the server's configuration file.
         own_settings: Lines of the extension's own configuration file.
     """
@@ -156,6 +158,7 @@ class Jupyter:
     ) -> None:
         self.gateway = gateway
         self.module = module
+        self.provider: DemoProvider | None = None
         self.url = f"http://127.0.0.1:{port}"
         self.root = folder / "root"
         self.recordings = self.root / "recordings"
@@ -246,6 +249,7 @@ def running_jupyter(
         gateway = Gateway(configuration, postgres, issuer)
         gateway.start()
         jupyter = Jupyter(folder, gateway, issuer, port, **options)
+        jupyter.provider = provider
         try:
             jupyter.start()
             yield jupyter

@@ -11,6 +11,7 @@ import pytest
 
 from tests.extension.jupyter_stack import V1_PROTOCOL, Jupyter, Person, running_jupyter
 from tests.fixtures_postgres import PostgresServer
+from tests.identity.logout_tokens import of_demo, send
 
 
 @pytest.fixture(scope="module")
@@ -344,6 +345,52 @@ async def test_a_held_action_is_withdrawn_when_its_requester_logs_out(
 
     back = jupyter.person("analyst2")
     await until(lambda: recorded(jupyter, "withdrawn"))
+    assert back.http.delete(f"/api/kernels/{kernel}").status_code == 204
+    back.http.get("/logout")
+
+
+async def test_the_providers_logout_ends_logins_sockets_leases_and_what_waits(
+    jupyter: Jupyter, reviewer: Person
+) -> None:
+    provider = jupyter.provider
+    assert provider is not None
+    here, there = jupyter.person("analyst2"), jupyter.person("analyst2")
+    kernel, _ = here.start_kernel("disabled.ipynb")
+    page = await here.page(kernel)
+    await page.run("%%sql warehouse\nselect 1 as one")
+    session = next(
+        one["id"] for one in here.http.get("/zt/api/sessions").json() if one["kernel"] == kernel
+    )
+    leased = [one for one in jupyter.gateway.records(session) if one["kind"] == "lease"]
+    role = leased[-1]["role"]
+    roles = f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"
+    assert await asyncio.to_thread(jupyter.gateway.postgres.sql, roles)
+    await page.ask("%%sql warehouse\nupdate orders set total = total where id = 30303")
+
+    def states() -> list[str]:
+        approvals = reviewer.http.get("/zt/api/approvals").json()["approvals"]
+        return [one["state"] for one in approvals if "30303" in one["command"]]
+
+    await until(lambda: states() == ["open"])
+
+    # An administrator disables the account: the provider tells everybody, and renews nothing.
+    account = provider.memory.accounts.pop("analyst2")
+    try:
+        assert send(jupyter.url, of_demo(provider, "analyst2")).status_code == 200
+        async with asyncio.timeout(30):
+            while await page.socket.read_message() is not None:
+                pass
+        assert page.socket.close_code == 4401
+        for person in (here, there):
+            answer = person.http.get("/zt/api/me")
+            assert (answer.status_code, answer.json()["code"]) == (401, "login_expired")
+        await until(lambda: states() == ["cancelled"])
+        async with asyncio.timeout(30):
+            while await asyncio.to_thread(jupyter.gateway.postgres.sql, roles):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        provider.memory.accounts["analyst2"] = account
+    back = jupyter.person("analyst2")
     assert back.http.delete(f"/api/kernels/{kernel}").status_code == 204
     back.http.get("/logout")
 

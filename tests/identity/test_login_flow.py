@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,12 @@ from tests.identity import world
 
 CALLBACK = "http://127.0.0.1:1/oidc/callback"
 AFTER = "http://127.0.0.1:1/logged-out"
+
+
+@pytest.fixture(scope="module")
+def canaille() -> Iterator[world.Canaille]:
+    with world.canaille(CALLBACK, AFTER) as provider:
+        yield provider
 
 
 def party(issuer: str, http: httpx.AsyncClient, **options: object) -> RelyingParty:
@@ -101,3 +108,51 @@ async def test_login_at_npm_oidc_provider(
         await relying.revoke(renewed)
         with pytest.raises(AuthenticationError):
             await relying.refresh(renewed)
+
+
+async def test_login_at_canaille_which_renews_no_id_tokens(
+    canaille: world.Canaille, http: httpx.AsyncClient, browser: world.Browser
+) -> None:
+    relying = RelyingParty(
+        canaille.issuer,
+        world.CLIENT_ID,
+        world.CLIENT_SECRET,
+        CALLBACK,
+        ["profile", "groups"],
+        http,
+        algorithms=["RS512"],
+        userinfo=True,
+    )
+    url, state = await relying.start_login()
+    callback = world.choose_at_canaille(browser, url, "analyst", stop=CALLBACK)
+    tokens = await relying.finish_login(state, world.query_of(callback))
+    human = human_from_claims(tokens.claims, world.ROLES)
+    assert (human.subject, human.roles) == ("analyst", {"analyst"})
+
+    canaille.change("analyst", groups=["reviewers"])
+    renewed = await relying.refresh(tokens)
+    assert renewed.refresh_token != tokens.refresh_token
+    assert renewed.id_token == tokens.id_token
+    assert human_from_claims(renewed.claims, world.ROLES).roles == {"reviewer"}
+
+    with pytest.raises(AuthenticationError) as refusal:
+        await relying.refresh(tokens)
+    assert refusal.value.code == "login_expired"
+
+    assert (await relying.logout_url(AFTER)).startswith(canaille.issuer)
+    await relying.revoke(renewed)
+    with pytest.raises(AuthenticationError):
+        await relying.refresh(renewed)
+
+
+async def test_an_account_locked_at_canaille_is_not_renewed(
+    canaille: world.Canaille, http: httpx.AsyncClient, browser: world.Browser
+) -> None:
+    relying = party(canaille.issuer, http, algorithms=["RS512"])
+    url, state = await relying.start_login()
+    callback = world.choose_at_canaille(browser, url, "reviewer", stop=CALLBACK)
+    tokens = await relying.finish_login(state, world.query_of(callback))
+    canaille.change("reviewer", locked=True)
+    with pytest.raises(AuthenticationError) as refusal:
+        await relying.refresh(tokens)
+    assert refusal.value.code == "login_expired"

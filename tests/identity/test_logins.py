@@ -28,7 +28,9 @@ class Provider:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.renewals = 0
+        self.asked = 0
         self.groups = ("analysts",)
+        self.lifetime = timedelta(minutes=10)
         self.problem: ZTError | None = None
         self.answering = asyncio.Event()
         self.answering.set()
@@ -42,7 +44,7 @@ class Provider:
             name="ana",
             groups=self.groups,
             issued_at=issued,
-            expires_at=issued + timedelta(minutes=10),
+            expires_at=issued + self.lifetime,
             algorithm="RS256",
             raw={},
         )
@@ -50,6 +52,7 @@ class Provider:
         return Tokens(f"id-{number}", "access", f"refresh-{number}", claims)
 
     async def renew(self, tokens: Tokens) -> Tokens:
+        self.asked += 1
         await self.answering.wait()
         if self.problem is not None:
             raise self.problem
@@ -121,6 +124,48 @@ async def test_groups_are_read_again_at_each_renewal(
     clock.at += 560
     await login.fresh_id_token()
     assert login.human.roles == {"reviewer"}
+
+
+async def test_a_long_id_token_does_not_put_off_the_next_look_at_the_provider(
+    login: Login, provider: Provider, clock: Clock
+) -> None:
+    provider.lifetime = timedelta(hours=8)
+    clock.at += 560
+    await login.fresh_id_token()
+    provider.groups = ("reviewers",)
+    clock.at += 590
+    assert await login.fresh_id_token() == "id-1"
+    clock.at += 20
+    # Nobody waits for it: the ID token is good for hours.
+    assert await login.fresh_id_token() == "id-1"
+    await asyncio.sleep(0)
+    assert (login.tokens.id_token, login.human.roles) == ("id-2", {"reviewer"})
+
+
+async def test_a_provider_that_is_down_is_not_asked_by_every_request(
+    login: Login, provider: Provider, clock: Clock
+) -> None:
+    provider.problem = UnavailableError("gone", code="identity_provider_unreachable")
+    clock.at += 560
+    for _ in range(20):
+        assert await login.fresh_id_token() == "id-0"
+    assert provider.asked == 1
+    clock.at += 6
+    await login.fresh_id_token()
+    assert provider.asked == 2
+
+
+async def test_an_account_disabled_at_the_provider_ends_before_its_id_token_does(
+    login: Login, provider: Provider, clock: Clock
+) -> None:
+    provider.lifetime = timedelta(hours=8)
+    clock.at += 560
+    await login.fresh_id_token()
+    provider.problem = AuthenticationError("disabled", code="login_expired")
+    clock.at += 610
+    await login.fresh_id_token()
+    await asyncio.sleep(0)
+    assert login.ended
 
 
 async def test_a_refused_renewal_ends_the_login_and_its_sockets(

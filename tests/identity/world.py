@@ -6,9 +6,11 @@ import contextlib
 import fcntl
 import html
 import json
+import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +114,54 @@ def node_provider(
         process.wait(timeout=10)
 
 
+class Canaille:
+    """Canaille, running.
+
+    Attributes:
+        issuer: Its issuer.
+    """
+
+    def __init__(self, redirect_uri: str, after_logout: str) -> None:
+        with free_socket() as probe:
+            port = probe.getsockname()[1]
+        script = Path(__file__).parent / "canaille_provider.py"
+        arguments = [str(port), CLIENT_SECRET, redirect_uri, after_logout]
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            env={**os.environ, "AUTHLIB_INSECURE_TRANSPORT": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.issuer = str(self._answer()["issuer"])
+
+    def change(self, user: str, **what: Any) -> None:
+        """`groups=[...]` or `locked=True`, from now on."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"user": user, **what}) + "\n")
+        self.process.stdin.flush()
+        self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        return dict(json.loads(self.process.stdout.readline()))
+
+
+@contextlib.contextmanager
+def canaille(redirect_uri: str, after_logout: str) -> Iterator[Canaille]:
+    """Canaille, until the end of the block."""
+    provider = Canaille(redirect_uri, after_logout)
+    try:
+        yield provider
+    finally:
+        provider.process.terminate()
+        provider.process.wait(timeout=10)
+        for pipe in (provider.process.stdin, provider.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
 def install_node_provider() -> Path:
     """Install the locked npm packages once; a machine without npm fails the test."""
     folder = Path(__file__).parent / "oidc-provider"
@@ -187,6 +237,17 @@ def choose_at_node(browser: Browser, url: str, account: str, *, stop: str) -> st
     raise AssertionError(page.text)
 
 
+def choose_at_canaille(browser: Browser, url: str, account: str, *, stop: str) -> str:
+    """Log in with a password, and consent; gives the callback address it leads to."""
+    page = browser.get(url, stop=stop)
+    for _ in range(4):
+        if page.is_redirect:
+            return str(page.headers["location"])
+        answer = {"login": account, "password": "any", "answer": "accept"}
+        page = browser.submit(page, answer, stop=stop)
+    raise AssertionError(page.text)
+
+
 def decide_device(browser: Browser, url: str, account: str) -> httpx.Response:
     """At the demo provider's page for a device's code: an account, or "" to cancel."""
     page = browser.get(url)
@@ -218,7 +279,12 @@ def sign_bytes(key: Key, payload: bytes) -> str:
 
 @dataclass
 class Forger:
-    """Signs whatever the test wants; its discovery, keys and token endpoint are real."""
+    """Signs whatever the test wants; its discovery, keys, token and userinfo endpoints are real.
+
+    Attributes:
+        metadata: Added to the discovery document.
+        answers: Path -> what is answered there instead.
+    """
 
     issuer: str
     key: Key
@@ -228,6 +294,9 @@ class Forger:
     down: bool = False
     sends_issuer: bool = True
     token_response: dict[str, Any] = field(default_factory=dict)
+    userinfo_response: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Response] = field(default_factory=dict)
     token_requests: list[dict[str, str]] = field(default_factory=list)
 
     def claims(self, **changes: Any) -> dict[str, Any]:
@@ -263,7 +332,9 @@ class Forger:
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/jwks",
+                "userinfo_endpoint": f"{self.issuer}/userinfo",
                 "authorization_response_iss_parameter_supported": self.sends_issuer,
+                **self.metadata,
             }
         )
 
@@ -276,6 +347,16 @@ class Forger:
         self.token_requests.append({name: values[0] for name, values in form.items()})
         return JSONResponse(self.token_response)
 
+    async def userinfo(self, request: Request) -> Response:
+        known = request.headers.get("authorization") == "Bearer at"
+        return JSONResponse(self.userinfo_response if known else {}, 200 if known else 401)
+
+    def answering(self, path: str, usual: Any) -> Route:
+        async def answer(request: Request) -> Response:
+            return self.answers.get(path) or await usual(request)
+
+        return Route(path, answer, methods=["GET", "POST"])
+
 
 @contextlib.contextmanager
 def forger() -> Iterator[Forger]:
@@ -286,12 +367,12 @@ def forger() -> Iterator[Forger]:
         key=key,
         jwks=[dict(key.as_dict(private=False))],
     )
-    app = Starlette(
-        routes=[
-            Route("/.well-known/openid-configuration", provider.discovery),
-            Route("/jwks", provider.keys),
-            Route("/token", provider.token, methods=["POST"]),
-        ]
-    )
+    usual = {
+        "/.well-known/openid-configuration": provider.discovery,
+        "/jwks": provider.keys,
+        "/token": provider.token,
+        "/userinfo": provider.userinfo,
+    }
+    app = Starlette(routes=[provider.answering(path, usual[path]) for path in usual])
     with serving(app, listening):
         yield provider
