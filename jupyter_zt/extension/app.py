@@ -109,8 +109,7 @@ class ZT(ExtensionApp):
         """Every extension is loaded, and the server has not yet answered a request."""
         try:
             give_each_person_their_own(serverapp.web_app)
-            people: Any = serverapp.identity_provider
-            guard(serverapp.web_app, people.public_handlers)
+            guard(serverapp.web_app, serverapp.identity_provider)
         except ConfigError as error:
             self._end_server(serverapp, error)
 
