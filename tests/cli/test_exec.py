@@ -223,6 +223,30 @@ def test_stopped_program_withdraws_and_seals(
     assert not open_sessions(analyst)
 
 
+def test_logout_ends_what_a_command_still_waits_for(gateway: Gateway, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path, gateway.url)
+    assert line.log_in("analyst2")[0] == 0
+    process = line.start("exec", "warehouse", WRITE, "--wait")
+    world.wait_until(
+        lambda: any(one["state"] == "open" for one in gateway.approvals("reviewer")), seconds=30
+    )
+    headers = token(line)
+    sessions = f"{line.gateway}/v1/sessions"
+    [running] = httpx.get(sessions, headers=headers).json()
+    stale = tmp_path / "jupyter-zt" / "sessions" / "s_00000000"
+    stale.touch()
+
+    assert line.run("logout")[:2] == (0, "You are logged out.\n")
+
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"Traceback" not in err
+    assert not [one for one in gateway.approvals("reviewer") if one["state"] == "open"]
+    kept = {one["id"]: one["state"] for one in httpx.get(sessions, headers=headers).json()}
+    assert kept.get(running["id"], "revoked") == "revoked"
+    assert not stale.exists()
+
+
 def test_single_command_prints_a_table(analyst: CommandLine) -> None:
     status, out, err = analyst.run(
         "exec", "warehouse", "SELECT id, 'a' || chr(27) || '[2J' AS odd, email FROM customers "
