@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from jupyter_zt.client import open_sessions
-from jupyter_zt.client.api import GatewayApi
-from jupyter_zt.client.keeper import fresh_login, log_out
+from jupyter_zt.client.keeper import gateway_api, log_out
 from jupyter_zt.errors import (
     AuthenticationError,
     ConflictError,
@@ -48,12 +47,11 @@ def _end_sessions() -> bool:
     if not sessions:
         return True
     try:
-        login = fresh_login()
-        with GatewayApi(login.gateway) as api:
+        with gateway_api() as api:
             for session in sessions:
                 # One that is over already, or another login's, can't be revoked and need not be.
                 with suppress(NotFoundError, ConflictError):
-                    api.revoke_session(login.tokens.id_token, session, "Its person logged out.")
+                    api.revoke_session(session, "Its person logged out.")
                 open_sessions.ended(session)
     except AuthenticationError:
         return True

@@ -146,7 +146,7 @@ class ZT(ExtensionApp):
         secret = read_broker_secret(self.broker_secret_file)
         people: Any = server.identity_provider
         broker = Broker(
-            gateway=GatewayClient(self.gateway_url, secret),
+            gateway=GatewayClient(self.gateway_url, secret, people.id_token),
             people=people,
             root=Path(server.root_dir),
             recordings=self._recordings(server),

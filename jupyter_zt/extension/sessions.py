@@ -1,7 +1,7 @@
 """One gateway session per kernel, for the person who started it, from its start to its seal.
 
-The attestation secret of a session lives here, in memory, and nowhere else. A session acts as long
-as its person is logged in: it is renewed with a fresh ID token before it expires, suspended as soon
+Each is bound to this process's key, which lives in memory and nowhere else. A session acts as long
+as its person is logged in: it is renewed with a fresh login before it expires, suspended as soon
 as the person's last login has ended, and revived when they log in again. What the kernel does
 without the gateway meanwhile is recorded. A restart of the kernel keeps the session, its recording
 and its owner.
@@ -106,11 +106,7 @@ class KernelSessions:
             return kept.opened
         await self.end(kernel_id)
         opened = await self._gateway.open_session(
-            await self._id_token(owner),
-            notebook=notebook,
-            kernel=kernel_id,
-            sandbox=sandbox,
-            agent=agent,
+            owner, notebook=notebook, kernel=kernel_id, sandbox=sandbox, agent=agent
         )
         file = RecordingFile(self._recordings, notebook, opened.id)
         recorder = SessionRecorder(self._gateway, opened, file, self._log)
@@ -211,7 +207,7 @@ class KernelSessions:
             ZTError: It could not be done now.
         """
         try:
-            token = await self._id_token(kept.owner)
+            await self._id_token(kept.owner)
         except AuthenticationError:
             if not kept.is_suspended:
                 await self._gateway.suspend(kept.opened)
@@ -219,14 +215,14 @@ class KernelSessions:
                 self._log.info("Session %s is suspended: its person left", kept.opened.id)
             return None
         if kept.is_suspended or datetime.now(UTC) >= kept.renew_at:
-            await self._renew(kept, token)
+            await self._renew(kept)
         if kept.is_revoked:
             return None
         return max(0.0, (kept.renew_at - datetime.now(UTC)).total_seconds())
 
-    async def _renew(self, kept: _KernelSession, token: str) -> None:
+    async def _renew(self, kept: _KernelSession) -> None:
         try:
-            kept.renew_at = _renew_at(await self._gateway.renew(kept.opened, token))
+            kept.renew_at = _renew_at(await self._gateway.renew(kept.opened, kept.owner))
         except PermissionDeniedError as error:
             if error.code != "session_revoked":
                 raise
@@ -238,7 +234,7 @@ class KernelSessions:
         """Asked when its kernel starts again: if a person has ended it, it gets another one."""
         if not kept.is_revoked:
             with suppress(ZTError):  # then it is as before, and says so when it is used
-                await self._renew(kept, await self._id_token(kept.owner))
+                await self._renew(kept)
         return kept.is_revoked
 
 

@@ -19,7 +19,8 @@ sessions = Table(
     Column("kernel", Text, nullable=False),
     Column("sandbox_state", Text, nullable=False),
     Column("sandbox_detail", Text, nullable=False),
-    Column("attestation_sha256", String(64), nullable=False),
+    Column("client", Text, nullable=False, server_default=""),
+    Column("key", Text, nullable=False, server_default=""),
     Column("opened_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
     Column("state", String(16), nullable=False, index=True),
@@ -91,4 +92,12 @@ budget_constants = Table(
     metadata,
     *(Column(name, Text, primary_key=True) for name in _BUDGET_KEY),
     Column("constant", String(64), primary_key=True),
+)
+
+token_revocations = Table(
+    "token_revocations",
+    metadata,
+    Column("human", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", Text, nullable=False),
 )

@@ -80,7 +80,7 @@ class Session:
     def __init__(self, api: GatewayApi, agent: str | None = None) -> None:
         self._api = api
         login = fresh_login()
-        opened = api.open_session(login.tokens.id_token, agent)
+        opened = api.open_session(agent)
         self.id, self._socket = opened["id"], opened["socket"]
         open_sessions.opened(self.id)
         self._over = threading.Event()
@@ -145,7 +145,7 @@ class Session:
         if self._renewing.is_alive():
             self._renewing.join()
         self._http.close()
-        sealed = self._api.seal(fresh_login().tokens.id_token, self.id)
+        sealed = self._api.seal(self.id)
         open_sessions.ended(self.id)
         return sealed
 
@@ -186,7 +186,7 @@ class Session:
         while not self._over.wait(wait):
             try:
                 login = fresh_login()
-                self._api.renew(login.tokens.id_token, self.id)
+                self._api.renew(self.id)
             except ZTError:
                 # What it means is said where it matters: the next command is refused.
                 wait = _RETRY_SECONDS
