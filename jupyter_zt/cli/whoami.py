@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from jupyter_zt.cli.terminal import printable
-from jupyter_zt.client.keeper import fresh_login, gateway_api
+from jupyter_zt.client.api import GatewayApi
+from jupyter_zt.client.keeper import fresh_login
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,8 +23,8 @@ def main(argv: Sequence[str]) -> int:
         prog="jupyter zt whoami", description="Say who is logged in, where, and until when."
     ).parse_args(argv)
     login = fresh_login()
-    with gateway_api() as api:
-        me = api.me()
+    with GatewayApi(login.gateway) as api:
+        me = api.me(login.tokens.id_token)
     until = login.tokens.claims.expires_at.astimezone().isoformat(" ", "seconds")
     renewed = ", renewed by itself" if login.tokens.refresh_token else ""
     lines = [

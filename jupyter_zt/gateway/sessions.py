@@ -6,6 +6,8 @@ A broker opens one for a kernel; a person's command line opens its own.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -16,11 +18,13 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeniedError
-from jupyter_zt.gateway.clients import BROKER
 from jupyter_zt.gateway.sockets import SessionSocket
 from jupyter_zt.model import ADMIN, Human, Lease, Principal
 from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
+
+Reporter = Literal["broker", "kernel", ""]
+"""Who reports the cells of a session, as its `cell` records say; "" for nobody."""
 
 SandboxState = Literal["sandboxed", "unsandboxed"]
 SessionState = Literal["open", "suspended", "revoked", "sealed"]
@@ -63,8 +67,9 @@ class LiveSession:
 
     Attributes:
         expires_at: Until when its human's login has been shown to be valid.
-        client: Who opened it: a broker, or a command line, for whose word nobody vouches.
-        key: Thumbprint of the key that opened it: with it, its broker steers it.
+        attestation_sha256: Of the secret that only the broker which opened it knows; "" for a
+            command line's: nobody vouches for what it shows.
+        reporter: Who reports its cells.
         leases: Read lease per connection and agent, made on demand.
         running: Tasks of actions under way.
         cell_actions: Message id of a cell -> sequence numbers of its intents.
@@ -78,11 +83,11 @@ class LiveSession:
     kernel: str
     sandbox_state: SandboxState
     sandbox_detail: str
-    client: str
-    key: str
+    attestation_sha256: str
     opened_at: datetime
     expires_at: datetime
     state: SessionState = OPEN
+    reporter: Reporter = "broker"
     revoked: Revoked | None = None
     socket: SessionSocket | None = None
     leases: dict[tuple[str, str | None], Lease] = field(default_factory=dict)
@@ -116,7 +121,7 @@ class LiveSession:
     @property
     def by_broker(self) -> bool:
         """Whether a broker opened it, and reports its cells."""
-        return self.client == BROKER
+        return bool(self.attestation_sha256)
 
     def check_alive(self, now: datetime) -> None:
         """Whether it may act.
@@ -154,10 +159,11 @@ class SessionBook:
         kernel: str,
         sandbox: tuple[SandboxState, str],
         expires_at: datetime,
-        key: str,
-    ) -> LiveSession:
-        """A broker's session that is not kept yet."""
-        return LiveSession(
+        reporter: Reporter,
+    ) -> tuple[LiveSession, str]:
+        """A session that is not kept yet, and the broker's attestation secret for it."""
+        attestation = secrets.token_urlsafe(32)
+        session = LiveSession(
             id=_new_id(),
             human=human,
             agent=agent,
@@ -165,14 +171,15 @@ class SessionBook:
             kernel=kernel,
             sandbox_state=sandbox[0],
             sandbox_detail=sandbox[1],
-            client=BROKER,
-            key=key,
+            attestation_sha256=_sha256(attestation),
             opened_at=self._clock(),
             expires_at=expires_at,
+            reporter=reporter,
         )
+        return session, attestation
 
     def new_command_line(
-        self, human: Human, *, agent: str | None, expires_at: datetime, client: str, key: str
+        self, human: Human, agent: str | None, expires_at: datetime
     ) -> LiveSession:
         """A session without a broker that is not kept yet: its own person steers it."""
         return LiveSession(
@@ -183,10 +190,10 @@ class SessionBook:
             kernel="",
             sandbox_state="unsandboxed",
             sandbox_detail=COMMAND_LINE,
-            client=client,
-            key=key,
+            attestation_sha256="",
             opened_at=self._clock(),
             expires_at=expires_at,
+            reporter="",
         )
 
     def keep(self, session: LiveSession) -> None:
@@ -207,11 +214,11 @@ class SessionBook:
                 kernel=session.kernel,
                 sandbox_state=session.sandbox_state,
                 sandbox_detail=session.sandbox_detail,
-                client=session.client,
-                key=session.key,
+                attestation_sha256=session.attestation_sha256,
                 opened_at=session.opened_at.isoformat(),
                 expires_at=session.expires_at.isoformat(),
                 state=session.state,
+                reporter=session.reporter,
             )
         )
 
@@ -275,15 +282,15 @@ class SessionBook:
             raise NotFoundError("There is no such session.", code="unknown_session")
         return _session(row)
 
-    def attested(self, session_id: str, key: str) -> LiveSession:
-        """The session that the broker with this key opened. Raises `PermissionDeniedError`."""
+    def attested(self, session_id: str, attestation: str) -> LiveSession:
+        """The session whose broker this is. Raises `PermissionDeniedError`."""
         session = self.get(session_id)
         if not session.by_broker:
             raise PermissionDeniedError(
                 "This is a command line's session: no broker vouches for what it shows.",
                 code="no_broker",
             )
-        if session.key != key:
+        if not hmac.compare_digest(_sha256(attestation), session.attestation_sha256):
             raise PermissionDeniedError("Only the broker that opened the session may do this.")
         return session
 
@@ -317,14 +324,18 @@ def _session(row: Row[Any]) -> LiveSession:
         kernel=row.kernel,
         sandbox_state=row.sandbox_state,
         sandbox_detail=row.sandbox_detail,
-        client=row.client,
-        key=row.key,
+        attestation_sha256=row.attestation_sha256,
         opened_at=datetime.fromisoformat(row.opened_at),
         expires_at=datetime.fromisoformat(row.expires_at),
         state=row.state,
+        reporter=row.reporter,
         revoked=Revoked(**json.loads(row.revoked)) if row.revoked else None,
     )
 
 
 def _new_id() -> str:
     return f"s_{secrets.token_hex(16)}"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
