@@ -5,6 +5,7 @@
     ZTError                     code, HTTP status, message, hint
     |-- ConfigError             the configuration can't be used: file, line, what to write instead
     |-- AuthenticationError     who is asking can't be established
+    |-- TokenRequestError       the token endpoint gives no token
     |-- PermissionDeniedError   who is asking may not do this
     |-- NotFoundError           no such session, approval, connection
     |-- ConflictError           the state has moved on: already decided, already executed
@@ -33,6 +34,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "TargetError",
+    "TokenRequestError",
     "UnavailableError",
     "ZTError",
     "error_from_problem",
@@ -92,6 +94,21 @@ class AuthenticationError(ZTError):
 
     default_code = "not_authenticated"
     status = 401
+
+
+class TokenRequestError(ZTError):
+    """The token endpoint gives no token.
+
+    Attributes:
+        error: As OAuth names the reason (RFC 6749, section 5.2): ``invalid_client``, ...
+    """
+
+    default_code = "token_refused"
+    status = 400
+
+    def __init__(self, error: str, message: str, *, code: str = "", hint: str = "") -> None:
+        super().__init__(message, code=code or error, hint=hint)
+        self.error = error
 
 
 class PermissionDeniedError(ZTError):

@@ -1,1 +1,1 @@
-"""A package, so that no installed one of this name is taken for it."""
+"""Tests, a package of its own: an installed one of the same name must not stand in its place."""

@@ -24,7 +24,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from jupyter_zt.identity import RelyingParty
+from jupyter_zt.identity import GatewayAuth, RelyingParty, TokenClient
 from tests import fixtures_postgres
 from tests.identity import world
 
@@ -155,7 +155,6 @@ class Session:
         self.person = person
         self.id: str = opened["id"]
         self.socket: str = opened["socket"]
-        self.attestation: str = opened["attestation"]
         self.expires_at: str = opened["expires_at"]
         self.cells = 0
 
@@ -202,9 +201,14 @@ class Session:
         return self.gateway.request(
             method,
             f"/v1/sessions/{self.id}/{path}",
-            headers={"ZT-Attestation": self.attestation},
+            auth=self.gateway.broker_auth,
             **options,
         )
+
+    def renew(self) -> httpx.Response:
+        """Shows that its person is still logged in."""
+        path = f"/v1/sessions/{self.id}/renew"
+        return self.gateway.request("POST", path, auth=self.gateway.auth(self.person, "session"))
 
     def report_cell(self, source: str, outputs: list[dict[str, Any]], msg_id: str = "") -> None:
         self.cells += 1
@@ -246,6 +250,9 @@ class Gateway:
         self.log = folder / "gateway.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._tokens: dict[str, str] = {}
+        self.client = TokenClient(self.url, "broker", BROKER_SECRET)
+        self.broker_auth = GatewayAuth(self.client, ["attest"])
+        self._auths: dict[tuple[str, str], GatewayAuth] = {}
         self._configure()
 
     def _configure(self) -> None:
@@ -364,12 +371,21 @@ class Gateway:
             return tokens.id_token
 
     def request(self, method: str, path: str, person: str = "", **options: Any) -> httpx.Response:
-        headers = dict(options.pop("headers", {}))
+        """Sends a request; in a person's name, as their broker does for a page."""
         if person:
-            headers["Authorization"] = f"Bearer {self.token(person)}"
-        return httpx.request(method, self.url + path, headers=headers, timeout=40, **options)
+            options["auth"] = self.auth(person)
+        return httpx.request(method, self.url + path, timeout=40, **options)
 
-    def open(self, person: str = "analyst", **changes: Any) -> Session:
+    def auth(self, person: str, scopes: str = "read approve", agent: str = "") -> GatewayAuth:
+        """The person's token for these scopes, by a real exchange."""
+        name = (person, f"{scopes} {agent}")
+        if name not in self._auths:
+            self._auths[name] = GatewayAuth(
+                self.client, scopes.split(), lambda: self.token(person), agent=agent
+            )
+        return self._auths[name]
+
+    def open(self, person: str = "analyst", *, agent: str = "", **changes: Any) -> Session:
         body = {
             "notebook": "tour.ipynb",
             "kernel": secrets.token_hex(8),
@@ -377,7 +393,7 @@ class Gateway:
             **changes,
         }
         answer = self.request(
-            "POST", "/v1/sessions", person, json=body, headers={"ZT-Broker": BROKER_SECRET}
+            "POST", "/v1/sessions", json=body, auth=self.auth(person, "session", agent)
         )
         assert answer.status_code == 201, answer.text
         return Session(self, person, answer.json())

@@ -20,6 +20,7 @@ COMMANDS = {
     "sessions": "list sessions, and end them: one, or all at once",
     "exec": "run a command, or a batch of them, on a connection of the gateway",
     "explain": "say what policy would decide about a command, without running it",
+    "policy": "check, test, explain, compare and backtest policies",
     "verify": "check a recording offline: was it changed, is anything missing",
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from jupyter_zt.cli.terminal import printable, table
 from jupyter_zt.client.api import GatewayApi
-from jupyter_zt.client.keeper import fresh_login
+from jupyter_zt.client.keeper import gateway_api
 from jupyter_zt.errors import ZTError
 
 EPILOG = """
@@ -33,12 +33,12 @@ def main(argv: Sequence[str]) -> int:
         ZTError: Nobody is logged in, or the gateway refuses.
     """
     arguments = _parse(argv)
-    with GatewayApi(fresh_login().gateway) as api:
+    with gateway_api() as api:
         match arguments.what:
             case "list":
                 return _list(api, as_json=arguments.json)
             case "resume":
-                api.resume_sessions(_token())
+                api.resume_sessions()
                 print("Sessions open again. Those that were revoked stay revoked.")
                 return 0
             case _ if arguments.all:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _list(api: GatewayApi, *, as_json: bool) -> int:
-    found, stopped = api.sessions(_token()), api.stopped_sessions(_token())
+    found, stopped = api.sessions(), api.stopped_sessions()
     if as_json:
         print(json.dumps({"sessions": found, "stopped": stopped}))
         return 0
@@ -65,7 +65,7 @@ def _revoke(api: GatewayApi, arguments: argparse.Namespace) -> int:
     status = 0
     for session in arguments.session:
         try:
-            api.revoke_session(_token(), session, arguments.reason)
+            api.revoke_session(session, arguments.reason)
         except ZTError as error:
             print(printable(f"{session}: {error.diagnostics()}"), file=sys.stderr)
             status = 1
@@ -75,10 +75,10 @@ def _revoke(api: GatewayApi, arguments: argparse.Namespace) -> int:
 
 
 def _revoke_all(api: GatewayApi, arguments: argparse.Namespace) -> int:
-    if not arguments.yes and not _confirmed(len(api.sessions(_token()))):
+    if not arguments.yes and not _confirmed(len(api.sessions())):
         print("Nothing was revoked.", file=sys.stderr)
         return 1
-    answer = api.revoke_all_sessions(_token(), arguments.reason)
+    answer = api.revoke_all_sessions(arguments.reason)
     print(f"{answer['revoked']} sessions are revoked. None opens until: jupyter zt sessions resume")
     for session in answer["unrecorded"]:
         print(printable(f"{session} is revoked, but that is not recorded."), file=sys.stderr)
@@ -89,10 +89,6 @@ def _confirmed(count: int) -> bool:
     question = f"This ends all {count} sessions of everybody, and no new one opens. Really? [y/N] "
     print(question, end="", flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _token() -> str:
-    return fresh_login().tokens.id_token
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

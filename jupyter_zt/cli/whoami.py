@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from jupyter_zt.cli.terminal import printable
-from jupyter_zt.client.api import GatewayApi
-from jupyter_zt.client.keeper import fresh_login
+from jupyter_zt.client.keeper import fresh_login, gateway_api
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,8 +22,8 @@ def main(argv: Sequence[str]) -> int:
         prog="jupyter zt whoami", description="Say who is logged in, where, and until when."
     ).parse_args(argv)
     login = fresh_login()
-    with GatewayApi(login.gateway) as api:
-        me = api.me(login.tokens.id_token)
+    with gateway_api() as api:
+        me = api.me()
     until = login.tokens.claims.expires_at.astimezone().isoformat(" ", "seconds")
     renewed = ", renewed by itself" if login.tokens.refresh_token else ""
     lines = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +11,8 @@ from urllib.parse import quote
 import httpx
 
 from jupyter_zt.errors import UnavailableError, error_from_problem
+from jupyter_zt.identity import GatewayAuth, TokenClient
+from jupyter_zt.identity.gateway_tokens import READ, REVOKE, SESSION
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
 
@@ -43,13 +45,22 @@ class LoginSettings:
 class GatewayApi:
     """One kept connection to a gateway. Every method raises `ZTError`, with the gateway's words.
 
+    Its token is bound to a key of this process, and is written down nowhere.
+
     Args:
         url: Base address.
+        client_id: Of the command line at the identity provider; "" before anybody is logged in.
+        id_token: Gives the person's ID token, fresh.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, client_id: str = "", id_token: Callable[[], str] = str) -> None:
         self.url = url
-        # No proxies from the environment: these requests carry ID tokens.
+        self._client = TokenClient(url, client_id, "")
+        self._id_token = id_token
+        self._sees = GatewayAuth(self._client, [READ], id_token)
+        self._steers = GatewayAuth(self._client, [SESSION], id_token)
+        self._ends = GatewayAuth(self._client, [REVOKE], id_token)
+        # No proxies from the environment: these requests carry tokens.
         self._http = httpx.Client(base_url=url, timeout=_TIMEOUT, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -65,63 +76,68 @@ class GatewayApi:
 
     def login_settings(self) -> LoginSettings:
         """How to log in."""
-        document = self._call("GET", "/v1/login", "").json()
+        document = self._call("GET", "/v1/login", None).json()
         try:
             return LoginSettings.from_json(document)
         except (KeyError, TypeError) as error:
             raise self._unreachable() from error
 
-    def me(self, token: str) -> dict[str, Any]:
+    def me(self) -> dict[str, Any]:
         """The person, as the gateway sees them."""
-        answer: dict[str, Any] = self._call("GET", "/v1/me", token).json()
+        answer: dict[str, Any] = self._call("GET", "/v1/me", self._sees).json()
         return answer
 
-    def open_session(self, token: str, agent: str | None = None) -> dict[str, str]:
+    def open_session(self, agent: str | None = None) -> dict[str, str]:
         """A session of the command line, perhaps an agent's: its ``id`` and its ``socket``."""
-        body = {"agent": agent} if agent else {}
-        answer: dict[str, str] = self._call("POST", "/v1/sessions", token, body).json()
+        auth = GatewayAuth(self._client, [SESSION], self._id_token, agent=agent or "")
+        answer: dict[str, str] = self._call("POST", "/v1/sessions", auth, {}).json()
         return answer
 
-    def sessions(self, token: str) -> list[dict[str, Any]]:
+    def sessions(self) -> list[dict[str, Any]]:
         """The person's sessions; an administrator's: everybody's."""
-        found: list[dict[str, Any]] = self._call("GET", "/v1/sessions", token).json()
+        found: list[dict[str, Any]] = self._call("GET", "/v1/sessions", self._sees).json()
         return found
 
-    def stopped_sessions(self, token: str) -> dict[str, str] | None:
+    def stopped_sessions(self) -> dict[str, str] | None:
         """Who stopped new sessions (``by``, ``at``, ``reason``); None while they open."""
-        stopped: dict[str, str] | None = self._call("GET", "/v1/sessions/stop", token).json()[
-            "stopped"
-        ]
+        answer = self._call("GET", "/v1/sessions/stop", self._sees).json()
+        stopped: dict[str, str] | None = answer["stopped"]
         return stopped
 
-    def revoke_session(self, token: str, session: str, reason: str) -> None:
+    def revoke_session(self, session: str, reason: str) -> None:
         """End one session."""
-        self._call("POST", f"/v1/sessions/{quote(session, safe='')}/revoke", token, _why(reason))
+        path = f"/v1/sessions/{quote(session, safe='')}/revoke"
+        self._call("POST", path, self._ends, _why(reason))
 
-    def revoke_all_sessions(self, token: str, reason: str) -> dict[str, Any]:
+    def revoke_all_sessions(self, reason: str) -> dict[str, Any]:
         """The kill switch: how many it ended (``revoked``), and which are ``unrecorded``."""
-        answer: dict[str, Any] = self._call("POST", "/v1/sessions/stop", token, _why(reason)).json()
+        answer: dict[str, Any] = self._call(
+            "POST", "/v1/sessions/stop", self._ends, _why(reason)
+        ).json()
         return answer
 
-    def resume_sessions(self, token: str) -> None:
+    def resume_sessions(self) -> None:
         """Let new sessions open again."""
-        self._call("POST", "/v1/sessions/resume", token)
+        self._call("POST", "/v1/sessions/resume", self._ends)
 
-    def renew(self, token: str, session: str) -> None:
+    def renew(self, session: str) -> None:
         """Show the gateway that the session's person is still logged in."""
-        self._call("POST", f"/v1/sessions/{session}/renew", token)
+        self._call("POST", f"/v1/sessions/{session}/renew", self._steers)
 
-    def seal(self, token: str, session: str) -> bytes:
+    def seal(self, session: str) -> bytes:
         """End the session; its sealed recording."""
         body = {"cells_seen": "0"}
-        return self._call("POST", f"/v1/sessions/{session}/seal", token, body).content
+        return self._call("POST", f"/v1/sessions/{session}/seal", self._steers, body).content
 
     def _call(
-        self, method: str, path: str, token: str, body: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        auth: GatewayAuth | None,
+        body: dict[str, str] | None = None,
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            response = self._http.request(method, path, headers=headers, json=body)
+            response = self._http.request(method, path, auth=auth, json=body)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise self._unreachable() from error
         if response.is_error:

@@ -70,6 +70,17 @@ def fresh_login() -> CommandLineLogin:
             raise AuthenticationError(error.message, code=error.code, hint=AGAIN) from error
 
 
+def fresh_id_token() -> str:
+    """The person's ID token. Raises as `fresh_login`."""
+    return fresh_login().tokens.id_token
+
+
+def gateway_api() -> GatewayApi:
+    """The gateway at which the person is logged in. Raises as `fresh_login`."""
+    login = fresh_login()
+    return GatewayApi(login.gateway, login.settings.client_id, fresh_id_token)
+
+
 def log_out() -> CommandLineLogin | None:
     """Forgets the login here, and makes the provider forget it.
 

@@ -109,8 +109,7 @@ class ZT(ExtensionApp):
         """Every extension is loaded, and the server has not yet answered a request."""
         try:
             give_each_person_their_own(serverapp.web_app)
-            people: Any = serverapp.identity_provider
-            guard(serverapp.web_app, people.public_handlers)
+            guard(serverapp.web_app, serverapp.identity_provider)
         except ConfigError as error:
             self._end_server(serverapp, error)
 
@@ -147,7 +146,7 @@ class ZT(ExtensionApp):
         secret = read_broker_secret(self.broker_secret_file)
         people: Any = server.identity_provider
         broker = Broker(
-            gateway=GatewayClient(self.gateway_url, secret),
+            gateway=GatewayClient(self.gateway_url, secret, people.id_token),
             people=people,
             root=Path(server.root_dir),
             recordings=self._recordings(server),

@@ -6,6 +6,7 @@ It answers the server's three questions: who is this (`person`), whose kernel wi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from logging import Logger, LoggerAdapter
@@ -17,11 +18,11 @@ from jupyter_server.base.call_context import CallContext
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
 
-from jupyter_zt.errors import AuthenticationError, UnavailableError
+from jupyter_zt.errors import AuthenticationError, UnavailableError, ZTError
 from jupyter_zt.extension import bubblewrap
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.kernel_watch import KernelWatch
-from jupyter_zt.extension.session_opener import SandboxState
+from jupyter_zt.extension.sandbox import SandboxState
 from jupyter_zt.extension.sessions import KernelSessions
 from jupyter_zt.model import Human
 
@@ -84,8 +85,11 @@ class Broker:
         self._people = people
         self._root = root
         self._agents = agents
+        self._log = log
         self._sessions = KernelSessions(gateway, people.id_token, recordings, log)
+        self._leaving: set[asyncio.Task[None]] = set()
         people.watch_logins(self._sessions.login_changed)
+        people.watch_logins(self._login_changed)
 
     # ------------------------------------------------------------------ people
 
@@ -95,10 +99,6 @@ class Broker:
         if person is None:
             raise AuthenticationError("You are not logged in.", hint="Log in again in JupyterLab.")
         return person
-
-    async def id_token(self, human_key: str) -> str:
-        """A fresh ID token of a person. Raises `AuthenticationError`."""
-        return await self._people.id_token(human_key)
 
     def recording(self, session: str, owner: str) -> dict[str, str]:
         """How the recording of one of a person's sessions stands. Raises `NotFoundError`."""
@@ -169,6 +169,23 @@ class Broker:
 
     def _agent(self, path: str) -> str | None:
         return next((name for like, name in self._agents.items() if fnmatchcase(path, like)), None)
+
+    def _login_changed(self, human_key: str) -> None:
+        task = asyncio.ensure_future(self._leave_if_gone(human_key))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _leave_if_gone(self, human_key: str) -> None:
+        """When a person's last login has ended, nothing that was stolen is good any more."""
+        try:
+            await self._people.id_token(human_key)
+        except AuthenticationError:
+            try:
+                await self.gateway.leave(human_key)
+            except ZTError as error:
+                self._log.warning("The gateway was not told that %s left: %s", human_key, error)
+        except ZTError:
+            return  # the provider is away: they may still be logged in
 
     def _api_path(self, notebook: str) -> str:
         """A notebook's path relative to the server's root, as people know it."""

@@ -15,10 +15,11 @@ extensions have registered their routes, and for those that come later,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 from jupyter_core.utils import ensure_async
+from jupyter_server.auth.identity import IdentityProvider
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import (
     APIHandler,
@@ -85,17 +86,18 @@ class GuardedHandler(JupyterHandler):
         authenticated(lambda _: None)(self)
 
 
-def guard(web_app: Application, public: Collection[type]) -> None:
+def guard(web_app: Application, people: IdentityProvider) -> None:
     """Guard every route of the server, and those that are still to come. Again is fine.
 
     Args:
         web_app: The server's.
-        public: Handlers for people who are not logged in, besides `STATIC_FILES`.
+        people: Its own handlers are for people who are not logged in.
 
     Raises:
         ConfigError: A route can't be guarded.
     """
-    left_alone = STATIC_FILES | frozenset(public)
+    handlers = [handler for _, handler, *_ in people.get_handlers()]
+    left_alone = STATIC_FILES | {handler for handler in handlers if isinstance(handler, type)}
     _guard_all(web_app, left_alone)
     add_handlers = web_app.add_handlers
 

@@ -1,9 +1,9 @@
 """The broker's HTTP API: what the panel in JupyterLab reads, and the votes it sends.
 
 Each request is made by a logged-in person, is allowed by name of action and resource, and is
-forwarded with that person's own fresh ID token, so that the gateway decides who may see and do
-what. Writes need the XSRF token (the base class checks it) and a JSON body, which a cross-site form
-can't send. Errors are ``{"code", "message", "hint"}``.
+forwarded in that person's own name, so that the gateway decides who may see and do what. Writes
+need the XSRF token (the base class checks it) and a JSON body, which a cross-site form can't send.
+Errors are ``{"code", "message", "hint"}``.
 """
 
 from __future__ import annotations
@@ -42,9 +42,6 @@ class Broker(Protocol):
     def person(self, handler: APIHandler) -> Human:
         """The person of a request."""
 
-    async def id_token(self, human_key: str) -> str:
-        """That person's fresh ID token. Raises `AuthenticationError`."""
-
     def recording(self, session: str, owner: str) -> dict[str, str]:
         """How the recording of one of their sessions stands. Raises `NotFoundError`."""
 
@@ -60,17 +57,13 @@ class BrokerHandler(APIHandler):
         self.broker = broker
 
     async def forward(self, call: Callable[[str], Awaitable[_T]]) -> _T:
-        """Call the gateway with the person's token; given up when the browser goes.
+        """Call the gateway for the person (`Human.key`); given up when the browser goes.
 
         Raises:
             ZTError: There is no valid login, or the gateway's answer is an error.
         """
-
-        async def calling() -> _T:
-            token = await self.broker.id_token(self.broker.person(self).key)
-            return await call(token)
-
-        self._forwarding = asyncio.create_task(calling())
+        person = self.broker.person(self).key
+        self._forwarding = asyncio.ensure_future(call(person))
         result: _T = await self._forwarding
         return result
 
@@ -176,7 +169,7 @@ class ApprovalsHandler(BrokerHandler):
             msg = "after and wait_seconds are whole numbers."
             raise InvalidInputError(msg)
         return await self.forward(
-            lambda token: self.broker.gateway.approvals(token, after, int(wait))
+            lambda person: self.broker.gateway.approvals(person, after, int(wait))
         )
 
 
@@ -188,7 +181,7 @@ class ApprovalHandler(BrokerHandler):
     async def get(self, approval: str) -> None:
         """As the gateway shows it to this person."""
         await self.answer(
-            lambda: self.forward(lambda token: self.broker.gateway.approval(token, approval))
+            lambda: self.forward(lambda person: self.broker.gateway.approval(person, approval))
         )
 
 
@@ -206,7 +199,7 @@ class VotesHandler(BrokerHandler):
             msg = "A vote is sent as application/json."
             raise InvalidInputError(msg)
         vote = _vote_from(self.request.body)
-        return await self.forward(lambda token: self.broker.gateway.vote(token, approval, vote))
+        return await self.forward(lambda person: self.broker.gateway.vote(person, approval, vote))
 
 
 def _vote_from(body: bytes) -> dict[str, object]:

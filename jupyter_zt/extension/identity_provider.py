@@ -247,19 +247,6 @@ class ZTIdentityProvider(IdentityProvider):
             (re.escape(backchannel.PATH), backchannel.BackChannelLogoutHandler),
         ]
 
-    @property
-    def public_handlers(self) -> frozenset[type]:
-        """Those for people who are not logged in."""
-        return frozenset(
-            {
-                pages.LoginHandler,
-                pages.LogoutHandler,
-                pages.CallbackHandler,
-                pages.LoggedOutHandler,
-                backchannel.BackChannelLogoutHandler,
-            }
-        )
-
     def get_cookie_name(self, handler: web.RequestHandler) -> str:
         """One per server: cookies don't know ports. Over TLS no other host can set it."""
         name = re.sub(r"[^a-z0-9]+", "-", self.public_url.lower()).strip("-")

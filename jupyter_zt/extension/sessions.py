@@ -1,7 +1,7 @@
 """One gateway session per kernel, for the person who started it, from its start to its seal.
 
-The attestation secret of a session lives here, in memory, and nowhere else. A session acts as long
-as its person is logged in: it is renewed with a fresh ID token before it expires, suspended as soon
+Each is bound to this process's key, which lives in memory and nowhere else. A session acts as long
+as its person is logged in: it is renewed with a fresh login before it expires, suspended as soon
 as the person's last login has ended, and revived when they log in again. What the kernel does
 without the gateway meanwhile is recorded. A restart of the kernel keeps the session, its recording
 and its owner.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from logging import Logger, LoggerAdapter
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from jupyter_client.manager import KernelManager
 
@@ -28,7 +28,7 @@ from jupyter_zt.errors import (
     ZTError,
 )
 from jupyter_zt.extension.gateway_client import GatewayClient, OpenedSession
-from jupyter_zt.extension.journal import CellRun, KernelJournal
+from jupyter_zt.extension.journal import KernelJournal
 from jupyter_zt.extension.kernel_watch import KernelWatch
 from jupyter_zt.extension.message_filter import DEFAULT_MAX_OUTPUT_BYTES, from_kernel
 from jupyter_zt.extension.recorder import SessionRecorder
@@ -39,16 +39,6 @@ __all__ = ["SEAL_TIMEOUT_SECONDS", "KernelSessions"]
 SEAL_TIMEOUT_SECONDS: Final = 10.0
 _RENEW_MARGIN_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 5.0
-
-
-class Ear(Protocol):
-    """Hears a kernel for its journal."""
-
-    def restarted(self) -> None:
-        """The kernel's process was replaced."""
-
-    def close(self) -> None:
-        """The kernel is gone for good."""
 
 
 @dataclass(slots=True)
@@ -64,7 +54,6 @@ class _KernelSession:
     login_changed: asyncio.Event = field(default_factory=asyncio.Event)
     in_step: asyncio.Task[None] | None = None
     watch: KernelWatch | None = None
-    ear: Ear | None = None
 
 
 class KernelSessions:
@@ -117,13 +106,10 @@ class KernelSessions:
             return kept.opened
         await self.end(kernel_id)
         opened = await self._gateway.open_session(
-            await self._id_token(owner),
-            notebook=notebook,
-            kernel=kernel_id,
-            sandbox=sandbox,
-            agent=agent,
+            owner, notebook=notebook, kernel=kernel_id, sandbox=sandbox, agent=agent
         )
-        recorder = self._recorder(opened, notebook)
+        file = RecordingFile(self._recordings, notebook, opened.id)
+        recorder = SessionRecorder(self._gateway, opened, file, self._log)
         kept = _KernelSession(owner, opened, _renew_at(opened.expires_at), recorder)
         kept.in_step = asyncio.create_task(self._keep_in_step(kept))
         self._kernels[kernel_id] = kept
@@ -138,14 +124,6 @@ class KernelSessions:
             journal = KernelJournal(from_kernel, DEFAULT_MAX_OUTPUT_BYTES)
             kept.watch = KernelWatch(kernel, journal, kept.recorder.add, self._log)
 
-    def finished(self, kernel_id: str) -> Callable[[list[CellRun]], None]:
-        """What takes the finished cells of a kernel that has a session."""
-        return self._kernels[kernel_id].recorder.add
-
-    def attach(self, kernel_id: str, ear: Ear) -> None:
-        """Something else than a `KernelWatch` hears this kernel."""
-        self._kernels[kernel_id].ear = ear
-
     def watch(self, kernel_id: str) -> KernelWatch | None:
         """The broker's ear at a kernel, while it has one."""
         kept = self._kernels.get(kernel_id)
@@ -153,10 +131,9 @@ class KernelSessions:
 
     def restarted(self, kernel_id: str) -> None:
         """The kernel's process was replaced."""
-        kept = self._kernels.get(kernel_id)
-        ear = kept and (kept.watch or kept.ear)
-        if ear:
-            ear.restarted()
+        watch = self.watch(kernel_id)
+        if watch is not None:
+            watch.restarted()
 
     def recording(self, session: str, owner: str) -> dict[str, str]:
         """How the recording of one of this person's sessions stands.
@@ -179,30 +156,20 @@ class KernelSessions:
             if kept.owner == owner:
                 kept.login_changed.set()
 
-    async def end(self, kernel_id: str) -> SessionRecorder | None:
-        """The kernel is gone for good: record what is left, and seal.
-
-        Returns:
-            Its recorder, which knows whether it is sealed; None where there was no session.
-        """
+    async def end(self, kernel_id: str) -> None:
+        """The kernel is gone for good: record what is left, and seal."""
         kept = self._kernels.pop(kernel_id, None)
         if kept is None:
-            return None
+            return
         if kept.in_step is not None:
             kept.in_step.cancel()
-        ear = kept.watch or kept.ear
-        if ear is not None:
-            ear.close()
+        if kept.watch is not None:
+            kept.watch.close()
         sealing = asyncio.create_task(kept.recorder.seal())
         self._sealing[sealing] = kept.recorder
         sealing.add_done_callback(self._sealed)
         # The gateway may be away: then the sealing goes on after the kernel's shutdown is answered.
         await asyncio.wait({sealing}, timeout=SEAL_TIMEOUT_SECONDS)
-        return kept.recorder
-
-    def _recorder(self, opened: OpenedSession, notebook: str) -> SessionRecorder:
-        file = RecordingFile(self._recordings, notebook, opened.id)
-        return SessionRecorder(self._gateway, opened, file, self._log)
 
     def _sealed(self, sealing: asyncio.Task[None]) -> None:
         self._sealing.pop(sealing).stop()
@@ -240,7 +207,7 @@ class KernelSessions:
             ZTError: It could not be done now.
         """
         try:
-            token = await self._id_token(kept.owner)
+            await self._id_token(kept.owner)
         except AuthenticationError:
             if not kept.is_suspended:
                 await self._gateway.suspend(kept.opened)
@@ -248,14 +215,14 @@ class KernelSessions:
                 self._log.info("Session %s is suspended: its person left", kept.opened.id)
             return None
         if kept.is_suspended or datetime.now(UTC) >= kept.renew_at:
-            await self._renew(kept, token)
+            await self._renew(kept)
         if kept.is_revoked:
             return None
         return max(0.0, (kept.renew_at - datetime.now(UTC)).total_seconds())
 
-    async def _renew(self, kept: _KernelSession, token: str) -> None:
+    async def _renew(self, kept: _KernelSession) -> None:
         try:
-            kept.renew_at = _renew_at(await self._gateway.renew(kept.opened, token))
+            kept.renew_at = _renew_at(await self._gateway.renew(kept.opened, kept.owner))
         except PermissionDeniedError as error:
             if error.code != "session_revoked":
                 raise
@@ -267,7 +234,7 @@ class KernelSessions:
         """Asked when its kernel starts again: if a person has ended it, it gets another one."""
         if not kept.is_revoked:
             with suppress(ZTError):  # then it is as before, and says so when it is used
-                await self._renew(kept, await self._id_token(kept.owner))
+                await self._renew(kept)
         return kept.is_revoked
 
 

@@ -25,6 +25,8 @@ FILE = "gateway.yaml"
 MAX_SOCKET_PATH_BYTES = 107
 """`sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7))."""
 
+_OTHER_LOOPBACK = {"127.0.0.1": ("localhost",), "localhost": ("127.0.0.1", "[::1]")}
+
 
 class Secret(Section):
     """Where a secret is: `{file: secrets/x}` or `{env: NAME}`; never the secret itself."""
@@ -49,16 +51,21 @@ class Secret(Section):
 
 
 class Listen(Section):
-    """`gateway:` where it listens and keeps its state."""
+    """`gateway:` where it listens and keeps its state.
+
+    Attributes:
+        url: Its address as clients write it, where that is not what it listens on.
+    """
 
     listen: str = "127.0.0.1:8900"
+    url: str = Field(default="", pattern=r"^(https?://[^/?#]+/?)?$")
     state: Path = Path("state")
     runtime: Path | None = None
     name: str = Field(default="jupyter-zt", pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
 
 class Broker(Section):
-    """`broker:` the secret that Jupyter servers show besides their person's token."""
+    """`broker:` the secret by which Jupyter servers are known at the token endpoint."""
 
     secret: Secret
 
@@ -149,6 +156,14 @@ class Configuration:
         self.runtime = self._runtime()
         host, _, port = values.gateway.listen.rpartition(":")
         self.host, self.port = host.strip("[]"), int(port)
+
+    @property
+    def origins(self) -> list[str]:
+        """Addresses that mean this gateway, the one that it calls itself first."""
+        named = [self.values.gateway.url.rstrip("/")] if self.values.gateway.url else []
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        hosts = [host, *_OTHER_LOOPBACK.get(host, ())]
+        return [*named, *(f"http://{host}:{self.port}" for host in hosts)]
 
     @classmethod
     def load(cls, directory: Path) -> Configuration:

@@ -1,26 +1,27 @@
-"""The control API: people and brokers, each request with the person's own verified token."""
+"""The control API: people and brokers, each request with a token of the gateway and a proof."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Header, Query, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from jupyter_zt._version import __version__
-from jupyter_zt.access.secrets import read_secret
 from jupyter_zt.approvals import HeldAction, may_decide
-from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeniedError
+from jupyter_zt.errors import NotFoundError, PermissionDeniedError
 from jupyter_zt.gateway import wire
+from jupyter_zt.gateway.callers import human_of
 from jupyter_zt.gateway.cells import record_cell
+from jupyter_zt.gateway.clients import BROKER
 from jupyter_zt.gateway.rooms import Rooms, closed_since
 from jupyter_zt.gateway.session_api import connection_list, create_session_app
 from jupyter_zt.gateway.session_control import SessionControl
 from jupyter_zt.gateway.sessions import LiveSession
-from jupyter_zt.identity import human_from_claims
+from jupyter_zt.identity import GatewayToken
+from jupyter_zt.identity.gateway_tokens import APPROVE, ATTEST, READ, SESSION
 from jupyter_zt.model import AUDITOR, ApprovalState, Human, RecordDraft, RecordKind
 from jupyter_zt.recording import build_recording
 
@@ -29,10 +30,6 @@ ABANDONED_AFTER = timedelta(hours=1)
 """A command line's session whose login ended so long ago is sealed: its process is gone."""
 
 NOTEBOOK_MEDIA_TYPE = "application/x-ipynb+json"
-
-Bearer = Annotated[str, Header(alias="Authorization")]
-BrokerSecret = Annotated[str, Header(alias="ZT-Broker")]
-Attestation = Annotated[str, Header(alias="ZT-Attestation")]
 
 
 class Control:
@@ -47,33 +44,21 @@ class Control:
         """The app that session sockets serve."""
         return self._session_app
 
-    async def _authenticate(self, authorization: str) -> tuple[Human, datetime]:
-        """The human whose token this is, and until when it is valid."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise AuthenticationError(
-                "This needs a login.", hint="Send Authorization: Bearer with your ID token."
-            )
-        claims = await self._rooms.verifier.verify(token.strip())
-        roles = self._rooms.config.values.identity.roles
-        human = human_from_claims(claims, {str(role): groups for role, groups in roles.items()})
-        return human, claims.expires_at
+    def _caller(self, request: Request, *scopes: str) -> GatewayToken:
+        return self._rooms.callers.authenticate(request, *scopes)
 
-    def _check_broker(self, secret: str) -> None:
-        config = self._rooms.config
-        expected = read_secret(config.secret(config.values.broker.secret))
-        if not hmac.compare_digest(secret.encode(), expected.encode()):
-            raise PermissionDeniedError(
-                "Only a registered broker may do this.", code="not_a_broker"
-            )
+    def _person(self, request: Request, scope: str) -> Human:
+        """The human in whose name a request is made."""
+        return human_of(self._caller(request, scope))
 
-    async def _steered(self, session_id: str, attestation: str, authorization: str) -> LiveSession:
-        """The session, for the broker that opened it; a command line's, for its own person."""
+    def _attested(self, request: Request, session_id: str) -> LiveSession:
+        """The session, for the broker that opened it. In nobody's name: its person may be gone."""
+        return self._rooms.sessions.attested(session_id, self._caller(request, ATTEST).key)
+
+    def _own(self, token: GatewayToken, session_id: str) -> LiveSession:
+        """The session, for its own person."""
         session = self._rooms.sessions.get(session_id)
-        if session.by_broker:
-            return self._rooms.sessions.attested(session_id, attestation)
-        human, _ = await self._authenticate(authorization)
-        if session.human.key != human.key:
+        if session.human.key != human_of(token).key:
             raise NotFoundError("There is no such session.", code="unknown_session")
         return session
 
@@ -93,97 +78,93 @@ class Control:
             algorithms=list(identity.algorithms),
         )
 
-    async def me(self, authorization: Bearer = "") -> wire.Me:
+    async def me(self, request: Request) -> wire.Me:
         """Who is asking."""
-        human, _ = await self._authenticate(authorization)
+        human = self._person(request, READ)
         return wire.Me(
             issuer=human.issuer, subject=human.subject, name=human.name, roles=sorted(human.roles)
         )
 
-    async def connections(self, authorization: Bearer = "") -> list[wire.ConnectionInfo]:
+    async def connections(self, request: Request) -> list[wire.ConnectionInfo]:
         """Every connection."""
-        await self._authenticate(authorization)
+        self._person(request, READ)
         return connection_list(self._rooms)
 
     async def open_session(
-        self,
-        body: wire.OpenHeadless | wire.OpenSession | wire.OpenCommandLine,
-        authorization: Bearer = "",
-        zt_broker: BrokerSecret = "",
+        self, request: Request, body: wire.OpenSession | wire.OpenCommandLine
     ) -> wire.OpenedSession:
-        """A broker opens a session for a kernel of its person; a command line, its own (`{}`).
-
-        And a person's own process for a headless kernel.
-        """
-        headless = isinstance(body, wire.OpenHeadless)
-        if zt_broker or (isinstance(body, wire.OpenSession) and not headless):
-            self._check_broker(zt_broker)
-        human, expires_at = await self._authenticate(authorization)
+        """A broker opens a session for a kernel of its person; a command line, its own (`{}`)."""
+        token = self._caller(request, SESSION)
+        human = human_of(token)
         sessions = self._rooms.sessions
-        if not zt_broker:
-            await self._seal_abandoned()
-        self._rooms.agent(body.agent)
+        self._rooms.agent(token.agent)
         if isinstance(body, wire.OpenSession):
-            session, attestation = sessions.new(
+            if token.client != BROKER:
+                raise PermissionDeniedError(
+                    "Only a registered broker may do this.", code="not_a_broker"
+                )
+            session = sessions.new(
                 human,
-                agent=body.agent,
+                agent=token.agent,
                 notebook=body.notebook,
                 kernel=body.kernel,
                 sandbox=(body.sandbox.state, body.sandbox.detail),
-                expires_at=expires_at,
-                reporter="kernel" if headless else "broker",
+                expires_at=token.login_expires_at,
+                key=token.key,
             )
         else:
-            session, attestation = sessions.new_command_line(human, body.agent, expires_at), ""
+            await self._seal_abandoned()
+            session = sessions.new_command_line(
+                human,
+                agent=token.agent,
+                expires_at=token.login_expires_at,
+                client=token.client,
+                key=token.key,
+            )
         await self._rooms.open_session(session, self._session_app)
         return wire.OpenedSession(
             id=session.id,
             socket=str(session.socket.path) if session.socket else "",
-            attestation=attestation,
             expires_at=session.expires_at.isoformat(),
         )
 
     async def _seal_abandoned(self) -> None:
         latest = self._rooms.clock() - ABANDONED_AFTER
         for session in self._rooms.sessions.live():
-            if session.reporter != "broker" and session.expires_at < latest:
+            if not session.by_broker and session.expires_at < latest:
                 await self._rooms.end_session(session, cells_seen=0)
 
-    async def sessions(self, authorization: Bearer = "") -> list[wire.SessionInfo]:
+    async def sessions(self, request: Request) -> list[wire.SessionInfo]:
         """One's own open sessions; an administrator sees all."""
-        human, _ = await self._authenticate(authorization)
+        human = self._person(request, READ)
         return [
             _session_info(session, connection_list(self._rooms, session.agent))
             for session in self._rooms.sessions.visible_to(human)
         ]
 
-    async def renew(
-        self, session_id: str, authorization: Bearer = "", zt_attestation: Attestation = ""
-    ) -> wire.Renewed:
+    async def renew(self, request: Request, session_id: str) -> wire.Renewed:
         """The broker, or the command line, shows that its person is still logged in."""
-        session = await self._steered(session_id, zt_attestation, authorization)
-        human, expires_at = await self._authenticate(authorization)
-        await self._rooms.renew_session(session, human, expires_at)
-        return wire.Renewed(expires_at=expires_at.isoformat())
+        token = self._caller(request, SESSION)
+        session = self._own(token, session_id)
+        if session.by_broker:
+            self._rooms.sessions.attested(session_id, token.key)
+        await self._rooms.renew_session(session, human_of(token), token.login_expires_at)
+        return wire.Renewed(expires_at=token.login_expires_at.isoformat())
 
-    async def suspend(self, session_id: str, zt_attestation: Attestation = "") -> None:
+    async def suspend(self, request: Request, session_id: str) -> None:
         """The broker's person has logged out: nothing more is done until it renews the session."""
-        session = self._rooms.sessions.attested(session_id, zt_attestation)
-        await self._rooms.suspend_session(session)
+        await self._rooms.suspend_session(self._attested(request, session_id))
 
-    async def cell(
-        self, session_id: str, body: wire.CellReport, zt_attestation: Attestation = ""
-    ) -> wire.Recorded:
+    async def cell(self, request: Request, session_id: str, body: wire.CellReport) -> wire.Recorded:
         """The broker reports a cell that ran."""
-        session = self._rooms.sessions.attested(session_id, zt_attestation)
+        session = self._attested(request, session_id)
         record = await record_cell(self._rooms.records, session, body)
         return wire.Recorded(leaf=str(record.leaf))
 
     async def recording(
         self,
+        request: Request,
         session_id: str,
-        authorization: Bearer = "",
-        zt_attestation: Attestation = "",
         previous: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
         """The session's recording, for its broker, its person, or an auditor (recorded).
@@ -191,37 +172,26 @@ class Control:
         With `previous`, the size of a checkpoint that an auditor kept, it also carries the proof
         that the log continues that one.
         """
-        if zt_attestation:
-            self._rooms.sessions.attested(session_id, zt_attestation)
-        else:
-            human, _ = await self._authenticate(authorization)
-            session = self._rooms.sessions.get(session_id)
-            if session.human.key != human.key:
-                if AUDITOR not in human.roles:
-                    raise NotFoundError("There is no such session.", code="unknown_session")
-                await self._rooms.records.append(
-                    [
-                        RecordDraft(
-                            RecordKind.ACCESS,
-                            "",
-                            fields={
-                                "recording": session_id,
-                                "by": {"iss": human.issuer, "sub": human.subject},
-                            },
-                        )
-                    ]
-                )
+        token = self._caller(request, READ, ATTEST)
+        if token.human is None:
+            self._rooms.sessions.attested(session_id, token.key)
+        elif self._rooms.sessions.get(session_id).human.key != token.human.key:
+            await self._record_access(session_id, token.human)
         return await self._built(session_id, previous)
 
-    async def seal(
-        self,
-        session_id: str,
-        body: wire.SealRequest,
-        authorization: Bearer = "",
-        zt_attestation: Attestation = "",
-    ) -> Response:
+    async def _record_access(self, session_id: str, human: Human) -> None:
+        if AUDITOR not in human.roles:
+            raise NotFoundError("There is no such session.", code="unknown_session")
+        by = {"iss": human.issuer, "sub": human.subject}
+        fields = {"recording": session_id, "by": by}
+        await self._rooms.records.append([RecordDraft(RecordKind.ACCESS, "", fields=fields)])
+
+    async def seal(self, request: Request, session_id: str, body: wire.SealRequest) -> Response:
         """The kernel, or the command line, is gone: the session ends, its recording is sealed."""
-        session = await self._steered(session_id, zt_attestation, authorization)
+        token = self._caller(request, SESSION, ATTEST)
+        session = self._own(token, session_id) if token.human else None
+        if session is None or session.by_broker:
+            session = self._rooms.sessions.attested(session_id, token.key)
         if self._rooms.sessions.unsealed(session):
             await self._rooms.end_session(session, int(body.cells_seen))
         return await self._built(session_id)
@@ -232,12 +202,12 @@ class Control:
 
     async def approvals(
         self,
-        authorization: Bearer = "",
+        request: Request,
         after: Annotated[str, Query(pattern=r"^[0-9]{0,20}$")] = "",
         wait_seconds: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
     ) -> wire.ApprovalList:
         """Requests that this person made or may decide. Waits while nothing has changed."""
-        human, _ = await self._authenticate(authorization)
+        human = self._person(request, READ)
         changes = self._rooms.changes
         if after and int(after) == changes.revision:
             await changes.wait(int(after), wait_seconds)
@@ -248,16 +218,16 @@ class Control:
             revision=str(revision), approvals=[self._approval_info(held, human) for held in found]
         )
 
-    async def approval(self, approval_id: str, authorization: Bearer = "") -> wire.ApprovalInfo:
+    async def approval(self, request: Request, approval_id: str) -> wire.ApprovalInfo:
         """One request, for its requester and those who may decide it."""
-        human, _ = await self._authenticate(authorization)
+        human = self._person(request, READ)
         return self._approval_info(self._visible(approval_id, human), human)
 
     async def vote(
-        self, approval_id: str, body: wire.VoteRequest, authorization: Bearer = ""
+        self, request: Request, approval_id: str, body: wire.VoteRequest
     ) -> wire.ApprovalInfo:
         """One person's word. Who votes comes from the token alone."""
-        human, _ = await self._authenticate(authorization)
+        human = self._person(request, APPROVE)
         held = self._visible(approval_id, human)
         await self._rooms.consent.vote(
             held, human, approve=body.approve, reason=body.reason, digest=body.digest
@@ -314,10 +284,20 @@ class Control:
             may_decide=state is ApprovalState.OPEN and may_decide(approval, human),
         )
 
+    async def token(self, request: Request) -> Response:
+        """A token of this gateway, for another one (RFC 8693)."""
+        return await self._rooms.token_endpoint.token(request)
+
+    async def revoke(self, request: Request) -> Response:
+        """The client's person has left: what it holds for them is void (RFC 7009)."""
+        return await self._rooms.token_endpoint.revoke(request)
+
     def router(self) -> APIRouter:
         """The routes of the control API."""
         router = APIRouter(prefix="/v1", responses={"4XX": {"model": wire.Problem}})
         add = router.add_api_route
+        add("/token", self.token, methods=["POST"])
+        add("/revoke", self.revoke, methods=["POST"])
         add("/login", self.login, methods=["GET"])
         add("/me", self.me, methods=["GET"])
         add("/connections", self.connections, methods=["GET"])
@@ -328,7 +308,7 @@ class Control:
         add("/sessions/{session_id}/cells", self.cell, methods=["POST"], status_code=201)
         add("/sessions/{session_id}/recording", self.recording, methods=["GET"])
         add("/sessions/{session_id}/seal", self.seal, methods=["POST"])
-        SessionControl(self._rooms, self._authenticate).add_to(router)
+        SessionControl(self._rooms).add_to(router)
         add("/approvals", self.approvals, methods=["GET"])
         add("/approvals/{approval_id}", self.approval, methods=["GET"])
         add("/approvals/{approval_id}/votes", self.vote, methods=["POST"])

@@ -7,7 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from jupyter_zt.errors import InvalidInputError, LimitError, ZTError
+from jupyter_zt.errors import AuthenticationError, InvalidInputError, LimitError, ZTError
+from jupyter_zt.identity.proofs import ALGORITHMS
+
+_TOKEN_CODES = frozenset({"bad_token", "token_expired", "token_revoked"})
 
 
 class BodyTooLargeError(HTTPException):
@@ -25,7 +28,18 @@ def problem(error: ZTError) -> JSONResponse:
     return JSONResponse(
         {"code": error.code, "message": error.message, "hint": error.hint},
         status_code=error.status,
+        headers=_challenge(error) if isinstance(error, AuthenticationError) else None,
     )
+
+
+def _challenge(error: AuthenticationError) -> dict[str, str]:
+    """How to do better (RFC 9449, section 7.1)."""
+    reason = ""
+    if error.code in _TOKEN_CODES:
+        reason = ' error="invalid_token",'
+    elif "proof" in error.code:
+        reason = ' error="invalid_dpop_proof",'
+    return {"WWW-Authenticate": f'DPoP{reason} algs="{" ".join(ALGORITHMS)}"'}
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from jupyter_zt.approvals import ApprovalStore
 from jupyter_zt.errors import InvalidInputError, ZTError
 from jupyter_zt.gateway.budgets import Budgets, Foreseen, Meter, constant_digests
+from jupyter_zt.gateway.callers import Callers
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
@@ -25,7 +26,7 @@ from jupyter_zt.gateway.revoking import Revoking
 from jupyter_zt.gateway.sessions import OPEN, SEALED, SUSPENDED, LiveSession, SessionBook
 from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime, remove_folder, socket_folder
 from jupyter_zt.gateway.targets import Target
-from jupyter_zt.identity import TokenVerifier
+from jupyter_zt.gateway.token_api import TokenEndpoint
 from jupyter_zt.model import (
     Action,
     Agent,
@@ -69,7 +70,8 @@ class Rooms:
     log: Log
     records: Records
     policies: LivePolicies
-    verifier: TokenVerifier
+    token_endpoint: TokenEndpoint
+    callers: Callers
     targets: Mapping[str, Target]
     sessions: SessionBook
     approvals: ApprovalStore
@@ -192,7 +194,6 @@ class Rooms:
                             "detail": session.sandbox_detail,
                         },
                         "connections": sorted(self.targets),
-                        "reporter": session.reporter,
                     },
                 )
             ],

@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 import uvicorn
+from sqlalchemy import Engine
 
 from jupyter_zt import storage
 from jupyter_zt.access import read_secret
@@ -19,7 +21,9 @@ from jupyter_zt.errors import ConfigError, UnavailableError
 from jupyter_zt.gateway.app import create_app
 from jupyter_zt.gateway.bounds import MAX_CONTROL_BODY_BYTES, BodyLimit, BoundedProtocol
 from jupyter_zt.gateway.budgets import Budgets
+from jupyter_zt.gateway.callers import Callers
 from jupyter_zt.gateway.changes import Changes
+from jupyter_zt.gateway.clients import Clients
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.halting import Halting
@@ -30,7 +34,21 @@ from jupyter_zt.gateway.revoking import Revoking
 from jupyter_zt.gateway.rooms import Rooms, now_utc
 from jupyter_zt.gateway.sessions import SessionBook
 from jupyter_zt.gateway.targets import Target, build_targets
-from jupyter_zt.identity import TokenVerifier
+from jupyter_zt.gateway.token_api import TokenEndpoint
+from jupyter_zt.gateway.token_revocations import TokenRevocations
+from jupyter_zt.identity import (
+    GatewayTokens,
+    IdTokens,
+    ProofVerifier,
+    TokenExchange,
+    TokenVerifier,
+)
+from jupyter_zt.identity.exchange import (
+    CLIENT_CREDENTIALS,
+    ID_TOKEN,
+    TOKEN_EXCHANGE,
+    for_the_client_itself,
+)
 from jupyter_zt.masking import Classification
 from jupyter_zt.recording import Log, load_or_create_key, trust_policy
 
@@ -72,7 +90,7 @@ def build_rooms(directory: Path) -> Rooms:
     approvals = ApprovalStore(engine)
     log.start(waiting={held.action.id for held in approvals.waiting()})
     _write_trust(config, log)
-    identity = config.values.identity
+    token_endpoint = _build_tokens(config, engine)
     sessions = SessionBook(engine, now_utc)
     records = Records(log, sessions, lambda: policies.current.digest)
     changes = Changes(start=secrets.randbelow(2**40))
@@ -85,14 +103,8 @@ def build_rooms(directory: Path) -> Rooms:
         log=log,
         records=records,
         policies=policies,
-        verifier=TokenVerifier(
-            identity.issuer,
-            identity.accepted_audiences,
-            identity.algorithms,
-            httpx.AsyncClient(),
-            groups_claim=identity.groups_claim,
-            subject_claim=identity.subject_claim,
-        ),
+        token_endpoint=token_endpoint,
+        callers=Callers(token_endpoint.tokens, token_endpoint.proofs, token_endpoint.revocations),
         targets=targets,
         sessions=sessions,
         approvals=approvals,
@@ -103,6 +115,38 @@ def build_rooms(directory: Path) -> Rooms:
         revoking=Revoking(engine, records, sessions, halting, changes, now_utc),
         agents={name: one.agent(name) for name, one in config.values.agents.items()},
         budgets=Budgets(config.values.budgets, engine, now_utc),
+    )
+
+
+def _build_tokens(config: Configuration, engine: Engine) -> TokenEndpoint:
+    """The token endpoint: whom it believes, and what it gives tokens for."""
+    identity = config.values.identity
+    verifier = TokenVerifier(
+        identity.issuer,
+        identity.accepted_audiences,
+        identity.algorithms,
+        httpx.AsyncClient(),
+        groups_claim=identity.groups_claim,
+        subject_claim=identity.subject_claim,
+    )
+    roles = {str(role): groups for role, groups in identity.roles.items()}
+    key = storage.load_or_create_key(
+        config.state / "token.key",
+        "key of the gateway's tokens",
+        "Remove it: clients log in again.",
+    )
+    exchange = TokenExchange(
+        frozenset(config.origins),
+        {ID_TOKEN: IdTokens(verifier, roles)},
+        config.values.agents,
+        now_utc,
+    )
+    return TokenEndpoint(
+        clients=Clients(config),
+        grants={TOKEN_EXCHANGE: exchange, CLIENT_CREDENTIALS: for_the_client_itself},
+        tokens=GatewayTokens(key, config.origins[0]),
+        proofs=ProofVerifier(config.origins),
+        revocations=TokenRevocations(engine, time.time),
     )
 
 

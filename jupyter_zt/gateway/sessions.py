@@ -6,8 +6,6 @@ A broker opens one for a kernel; a person's command line opens its own.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -18,13 +16,11 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeniedError
+from jupyter_zt.gateway.clients import BROKER
 from jupyter_zt.gateway.sockets import SessionSocket
 from jupyter_zt.model import ADMIN, Human, Lease, Principal
 from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
-
-Reporter = Literal["broker", "kernel", ""]
-"""Who reports the cells of a session, as its `cell` records say; "" for nobody."""
 
 SandboxState = Literal["sandboxed", "unsandboxed"]
 SessionState = Literal["open", "suspended", "revoked", "sealed"]
@@ -67,9 +63,8 @@ class LiveSession:
 
     Attributes:
         expires_at: Until when its human's login has been shown to be valid.
-        attestation_sha256: Of the secret that only the broker which opened it knows; "" for a
-            command line's: nobody vouches for what it shows.
-        reporter: Who reports its cells.
+        client: Who opened it: a broker, or a command line, for whose word nobody vouches.
+        key: Thumbprint of the key that opened it: with it, its broker steers it.
         leases: Read lease per connection and agent, made on demand.
         running: Tasks of actions under way.
         cell_actions: Message id of a cell -> sequence numbers of its intents.
@@ -83,11 +78,11 @@ class LiveSession:
     kernel: str
     sandbox_state: SandboxState
     sandbox_detail: str
-    attestation_sha256: str
+    client: str
+    key: str
     opened_at: datetime
     expires_at: datetime
     state: SessionState = OPEN
-    reporter: Reporter = "broker"
     revoked: Revoked | None = None
     socket: SessionSocket | None = None
     leases: dict[tuple[str, str | None], Lease] = field(default_factory=dict)
@@ -121,7 +116,7 @@ class LiveSession:
     @property
     def by_broker(self) -> bool:
         """Whether a broker opened it, and reports its cells."""
-        return bool(self.attestation_sha256)
+        return self.client == BROKER
 
     def check_alive(self, now: datetime) -> None:
         """Whether it may act.
@@ -159,11 +154,10 @@ class SessionBook:
         kernel: str,
         sandbox: tuple[SandboxState, str],
         expires_at: datetime,
-        reporter: Reporter,
-    ) -> tuple[LiveSession, str]:
-        """A session that is not kept yet, and the broker's attestation secret for it."""
-        attestation = secrets.token_urlsafe(32)
-        session = LiveSession(
+        key: str,
+    ) -> LiveSession:
+        """A broker's session that is not kept yet."""
+        return LiveSession(
             id=_new_id(),
             human=human,
             agent=agent,
@@ -171,15 +165,14 @@ class SessionBook:
             kernel=kernel,
             sandbox_state=sandbox[0],
             sandbox_detail=sandbox[1],
-            attestation_sha256=_sha256(attestation),
+            client=BROKER,
+            key=key,
             opened_at=self._clock(),
             expires_at=expires_at,
-            reporter=reporter,
         )
-        return session, attestation
 
     def new_command_line(
-        self, human: Human, agent: str | None, expires_at: datetime
+        self, human: Human, *, agent: str | None, expires_at: datetime, client: str, key: str
     ) -> LiveSession:
         """A session without a broker that is not kept yet: its own person steers it."""
         return LiveSession(
@@ -190,10 +183,10 @@ class SessionBook:
             kernel="",
             sandbox_state="unsandboxed",
             sandbox_detail=COMMAND_LINE,
-            attestation_sha256="",
+            client=client,
+            key=key,
             opened_at=self._clock(),
             expires_at=expires_at,
-            reporter="",
         )
 
     def keep(self, session: LiveSession) -> None:
@@ -214,11 +207,11 @@ class SessionBook:
                 kernel=session.kernel,
                 sandbox_state=session.sandbox_state,
                 sandbox_detail=session.sandbox_detail,
-                attestation_sha256=session.attestation_sha256,
+                client=session.client,
+                key=session.key,
                 opened_at=session.opened_at.isoformat(),
                 expires_at=session.expires_at.isoformat(),
                 state=session.state,
-                reporter=session.reporter,
             )
         )
 
@@ -282,15 +275,15 @@ class SessionBook:
             raise NotFoundError("There is no such session.", code="unknown_session")
         return _session(row)
 
-    def attested(self, session_id: str, attestation: str) -> LiveSession:
-        """The session whose broker this is. Raises `PermissionDeniedError`."""
+    def attested(self, session_id: str, key: str) -> LiveSession:
+        """The session that the broker with this key opened. Raises `PermissionDeniedError`."""
         session = self.get(session_id)
         if not session.by_broker:
             raise PermissionDeniedError(
                 "This is a command line's session: no broker vouches for what it shows.",
                 code="no_broker",
             )
-        if not hmac.compare_digest(_sha256(attestation), session.attestation_sha256):
+        if session.key != key:
             raise PermissionDeniedError("Only the broker that opened the session may do this.")
         return session
 
@@ -324,18 +317,14 @@ def _session(row: Row[Any]) -> LiveSession:
         kernel=row.kernel,
         sandbox_state=row.sandbox_state,
         sandbox_detail=row.sandbox_detail,
-        attestation_sha256=row.attestation_sha256,
+        client=row.client,
+        key=row.key,
         opened_at=datetime.fromisoformat(row.opened_at),
         expires_at=datetime.fromisoformat(row.expires_at),
         state=row.state,
-        reporter=row.reporter,
         revoked=Revoked(**json.loads(row.revoked)) if row.revoked else None,
     )
 
 
 def _new_id() -> str:
     return f"s_{secrets.token_hex(16)}"
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -71,41 +71,22 @@ class Sandbox(Wire):
 
 
 class OpenSession(Wire):
-    """A broker asks for a session for a kernel of its person."""
+    """A broker asks for a session for a kernel of its person. Who acts is the token's to say."""
 
-    agent: AgentName | None = None
     notebook: ShortText
     kernel: ShortText
     sandbox: Sandbox
 
 
-class OpenHeadless(OpenSession):
-    """A process that runs a notebook without a Jupyter server asks for its kernel's session.
-
-    Nobody vouches for it: what it says of cells is recorded as the kernel's own word.
-    """
-
-    headless: Literal[True]
-
-
 class OpenCommandLine(Wire):
-    """A person's command line asks for a session. It has no broker, so nothing it says counts.
-
-    But for the agent: naming one only takes rights away.
-    """
-
-    agent: AgentName | None = None
+    """A person's command line asks for a session. It has no broker, so nothing it says counts."""
 
 
 class OpenedSession(BaseModel):
-    """A new session. The socket is alone in its folder.
-
-    The attestation secret is the broker's; a command line's session has none.
-    """
+    """A new session. The socket is alone in its folder."""
 
     id: str
     socket: str
-    attestation: str
     expires_at: str
 
 

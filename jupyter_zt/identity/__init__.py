@@ -7,8 +7,23 @@ from __future__ import annotations
 
 from jupyter_zt.identity.claims import Claims
 from jupyter_zt.identity.device import DeviceClient, DeviceCode
+from jupyter_zt.identity.exchange import (
+    Award,
+    Client,
+    Grant,
+    Grants,
+    IdTokens,
+    Subject,
+    SubjectVerifier,
+    TokenExchange,
+    TokenRequest,
+)
+from jupyter_zt.identity.gateway_auth import GatewayAuth, TokenClient
+from jupyter_zt.identity.gateway_tokens import GatewayToken, GatewayTokens
 from jupyter_zt.identity.kept_tokens import dump_tokens, load_tokens
 from jupyter_zt.identity.logout_tokens import Logout
+from jupyter_zt.identity.proof_key import ProofKey
+from jupyter_zt.identity.proofs import ProofVerifier
 from jupyter_zt.identity.provider import Provider, ProviderMetadata
 from jupyter_zt.identity.relying_party import LoginState, RelyingParty, Tokens
 from jupyter_zt.identity.roles import RoleMap, human_from_claims
@@ -19,15 +34,30 @@ from jupyter_zt.identity.verifier import TokenVerifier
 __all__ = [
     "ASYMMETRIC_ALGORITHMS",
     "SKEW_SECONDS",
+    "Award",
     "Claims",
+    "Client",
     "DeviceClient",
     "DeviceCode",
+    "GatewayAuth",
+    "GatewayToken",
+    "GatewayTokens",
+    "Grant",
+    "Grants",
+    "IdTokens",
     "LoginState",
     "Logout",
+    "ProofKey",
+    "ProofVerifier",
     "Provider",
     "ProviderMetadata",
     "RelyingParty",
     "RoleMap",
+    "Subject",
+    "SubjectVerifier",
+    "TokenClient",
+    "TokenExchange",
+    "TokenRequest",
     "TokenVerifier",
     "Tokens",
     "dump_tokens",

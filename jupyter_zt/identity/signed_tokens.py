@@ -20,6 +20,7 @@ from joserfc.errors import (
 
 from jupyter_zt.errors import AuthenticationError, ConfigError
 from jupyter_zt.identity.provider import Provider
+from jupyter_zt.identity.unique_names import UniqueNames
 
 ASYMMETRIC_ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -164,21 +165,7 @@ class SignedTokens:
 
 def unique_names(text: str | bytes) -> object:
     """Parsed JSON in which no object names a member twice. Raises ValueError."""
-    return json.loads(text, cls=_UniqueNames)
-
-
-class _UniqueNames(json.JSONDecoder):
-    """Refuses an object that names a claim twice (RFC 7519, section 4: names must be unique)."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a claim is named twice")
-    return members
+    return json.loads(text, cls=UniqueNames)
 
 
 def _unverified_header(token: str, name: str) -> dict[str, Any]:

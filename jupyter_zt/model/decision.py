@@ -97,7 +97,7 @@ class Remedy:
 
     Attributes:
         kind: ``add_where``, ``name_columns``, ``add_limit``, ``one_statement``, ``no_analyze``,
-            ``request_grant``, ``fix_syntax``, ``listed_functions``, ``new_login``.
+            ``request_grant``, ``fix_syntax``, ``listed_functions``.
         text: One sentence.
         command: The command rewritten, which the same policies allow or hold; "" where none is
             known to be safe.

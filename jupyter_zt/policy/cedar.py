@@ -15,7 +15,7 @@ from jupyter_zt.model import Facts, History, HttpFacts, KubernetesFacts
 from jupyter_zt.policy.rules import Rule
 from jupyter_zt.policy.words import GROUPS
 
-__all__ = ["Question", "ask", "ask_many", "parse", "validate"]
+__all__ = ["Question", "ask", "ask_many", "context_of", "parse", "validate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _request(question: Question) -> dict[str, object]:
         "principal": {"type": "ZT::Human", "id": question.human},
         "action": {"type": "ZT::Action", "id": question.facts.verb.value},
         "resource": {"type": "ZT::Connection", "id": question.connection},
-        "context": _context(question.kind, question.facts, question.history),
+        "context": context_of(question.kind, question.facts, question.history),
     }
 
 
@@ -130,7 +130,8 @@ def _actions() -> cedarpy.Entities:
     return cedarpy.Entities.from_json_str(json.dumps([*groups, *verbs]), _schema())
 
 
-def _context(kind: str, facts: Facts, history: History) -> dict[str, object]:
+def context_of(kind: str, facts: Facts, history: History) -> dict[str, object]:
+    """The facts and the session's past, as a policy's `context` has them."""
     optional = {"row_limit": facts.row_limit, "estimated_rows": facts.estimated_rows}
     return {
         "verb": facts.verb.value,

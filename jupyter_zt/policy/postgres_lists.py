@@ -16,6 +16,7 @@ __all__ = [
     "OPERATORS",
     "SAMPLING_METHODS",
     "SETTINGS",
+    "SHIPPED",
     "VOLATILE",
     "holds_data",
     "is_system",
@@ -32,6 +33,9 @@ _FUNCTION_ROWS = [line.split("\t") for line in _lines("postgres_functions.tsv")]
 
 FUNCTIONS = frozenset(name for name, verdict, _ in _FUNCTION_ROWS if verdict == "allow")
 """Built-in functions that only compute a value from their arguments or from definitions."""
+
+SHIPPED = frozenset(name for name, _, _ in _FUNCTION_ROWS)
+"""All built-in functions that SQL text can call."""
 
 VOLATILE = frozenset(
     name for name, verdict, flags in _FUNCTION_ROWS if verdict == "allow" and "v" in flags

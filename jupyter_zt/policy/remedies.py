@@ -17,7 +17,15 @@ from pglast import parser
 from jupyter_zt.model import ColumnMask, Decision, Facts, MaskKind, Remedy, Risk, Verb, Verdict
 from jupyter_zt.policy.postgres_tree import Json, names_of, unwrap
 
-__all__ = ["with_remedies"]
+__all__ = ["KINDS_OF_REMEDY", "with_remedies"]
+
+KINDS_OF_REMEDY = frozenset(
+    {
+        "add_limit", "add_where", "fix_syntax", "listed_functions", "name_columns", "no_analyze",
+        "one_statement", "request_grant",
+    }
+)  # fmt: skip
+"""Every `Remedy.kind` that there is."""
 
 ROWS = 1000
 """The LIMIT that is proposed."""

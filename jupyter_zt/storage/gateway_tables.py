@@ -19,12 +19,12 @@ sessions = Table(
     Column("kernel", Text, nullable=False),
     Column("sandbox_state", Text, nullable=False),
     Column("sandbox_detail", Text, nullable=False),
-    Column("attestation_sha256", String(64), nullable=False),
+    Column("client", Text, nullable=False, server_default=""),
+    Column("key", Text, nullable=False, server_default=""),
     Column("opened_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("revoked", Text),
-    Column("reporter", String(16), nullable=False, server_default="broker"),
 )
 
 switches = Table(
@@ -92,4 +92,12 @@ budget_constants = Table(
     metadata,
     *(Column(name, Text, primary_key=True) for name in _BUDGET_KEY),
     Column("constant", String(64), primary_key=True),
+)
+
+token_revocations = Table(
+    "token_revocations",
+    metadata,
+    Column("human", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", Text, nullable=False),
 )

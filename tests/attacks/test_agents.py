@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from jupyter_zt.errors import AuthenticationError
 from tests.cli.command_line import CommandLine
-from tests.fixtures_gateway import BROKER_SECRET, Gateway, Session, running_gateway
+from tests.fixtures_gateway import Gateway, Session, running_gateway
 from tests.fixtures_postgres import PostgresServer
 
 READ = "SELECT id, city FROM customers ORDER BY id"
@@ -129,18 +130,18 @@ def test_an_agent_that_may_not_ask_is_denied_what_would_be_held(own_gateway: Gat
 
 
 def test_an_unknown_agent_opens_no_session(gateway: Gateway) -> None:
-    body = {
-        "agent": "stranger",
-        "notebook": "tour.ipynb",
-        "kernel": "k",
-        "sandbox": {"state": "sandboxed", "detail": "tests"},
-    }
-    answer = gateway.request(
-        "POST", "/v1/sessions", "analyst", json=body, headers={"ZT-Broker": BROKER_SECRET}
-    )
-    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_agent")
-    answer = gateway.request("POST", "/v1/sessions", "analyst", json={"agent": "stranger"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_agent")
+    for scopes in ("session", "actions"):
+        with pytest.raises(AuthenticationError) as refused:
+            gateway.request("GET", "/v1/me", auth=gateway.auth("analyst", scopes, "stranger"))
+        assert refused.value.code == "unknown_agent"
+
+
+@pytest.mark.parametrize("scopes", ["approve", "read", "attest", "session approve"])
+def test_an_agents_token_is_good_for_its_session_only(gateway: Gateway, scopes: str) -> None:
+    """It sees no requests of others and decides none, whoever holds the token."""
+    with pytest.raises(AuthenticationError) as refused:
+        gateway.request("GET", "/v1/approvals", auth=gateway.auth("reviewer", scopes, "reader"))
+    assert refused.value.code == "invalid_scope"
 
 
 def test_a_kernel_names_an_agent_to_narrow_itself_and_never_to_widen(
@@ -213,7 +214,7 @@ def test_an_agent_on_its_socket_only_acts(
         assert answer.status_code in {404, 405}
         # The same without a person's token, where people are served.
         answer = httpx.request(method, gateway.url + target, json={})
-        assert answer.status_code in {401, 403, 404, 405, 422}
+        assert answer.status_code in {400, 401, 403, 404, 405, 422}
 
 
 def test_an_agents_columns_stay_masked(agents: Session) -> None:

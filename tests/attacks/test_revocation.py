@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from jupyter_zt.recording.verify import verify
-from tests.fixtures_gateway import BROKER_SECRET, Gateway, Session, running_gateway
+from tests.fixtures_gateway import Gateway, Session, running_gateway
 from tests.fixtures_postgres import PostgresServer
 from tests.kernel.running_kernel import kernel_of
 
@@ -120,14 +120,18 @@ def revoke(
     gateway: Gateway, session: Session, person: str = "analyst", reason: str = ""
 ) -> httpx.Response:
     path = f"/v1/sessions/{session.id}/revoke"
-    return gateway.request("POST", path, person, json={"reason": reason})
+    return ended(gateway, path, person, reason)
 
 
-def renew(gateway: Gateway, session: Session) -> httpx.Response:
+def ended(gateway: Gateway, path: str, person: str, reason: str = "") -> httpx.Response:
+    """Sends it as the person's command line would."""
+    auth = gateway.auth(person, "revoke") if person else None
+    return gateway.request("POST", path, auth=auth, json={"reason": reason})
+
+
+def renew(session: Session) -> httpx.Response:
     """What the session's broker does while its person is logged in."""
-    path = f"/v1/sessions/{session.id}/renew"
-    headers = {"ZT-Attestation": session.attestation}
-    return gateway.request("POST", path, session.person, headers=headers)
+    return session.renew()
 
 
 def kinds(session: Session) -> list[str]:
@@ -177,10 +181,10 @@ def test_a_revoked_session_stays_revoked_is_recorded_to_its_end_and_says_by_whom
     assert session.run(READ).rows
     assert revoke(gateway, session, "admin", "left the project").status_code == 204
     # Its broker can't bring it back, nor can a restart.
-    answer = renew(gateway, session)
+    answer = renew(session)
     assert (answer.status_code, answer.json()["code"]) == (403, "session_revoked")
     gateway.restart()
-    answer = renew(gateway, session)
+    answer = renew(session)
     assert (answer.status_code, answer.json()["code"]) == (403, "session_revoked")
     assert not Path(session.socket).exists()
     listed = gateway.request("GET", "/v1/sessions", "analyst").json()
@@ -274,11 +278,11 @@ def test_the_kill_switch_ends_everything_and_stays_on_through_a_restart(
     stop = "/v1/sessions/stop"
     for person in ("analyst", "reviewer", "auditor"):
         for path in (stop, "/v1/sessions/resume"):
-            refused = gateway.request("POST", path, person, json={})
+            refused = ended(gateway, path, person)
             assert (refused.status_code, refused.json()["code"]) == (403, "not_an_administrator")
     assert mine.run(READ).rows
 
-    answer = gateway.request("POST", stop, "admin", json={"reason": "incident 7"})
+    answer = ended(gateway, stop, "admin", "incident 7")
 
     assert (answer.status_code, answer.json()["unrecorded"]) == (200, [])
     assert int(answer.json()["revoked"]) >= 2
@@ -293,19 +297,20 @@ def test_the_kill_switch_ends_everything_and_stays_on_through_a_restart(
         "sandbox": {"state": "sandboxed", "detail": "tests"},
     }
 
-    def opening(body: dict[str, object], **headers: str) -> httpx.Response:
-        return gateway.request("POST", "/v1/sessions", "analyst", json=body, headers=headers)
+    def opening(body: dict[str, object]) -> httpx.Response:
+        auth = gateway.auth("analyst", "session")
+        return gateway.request("POST", "/v1/sessions", auth=auth, json=body)
 
     for restarted in (False, True):
         if restarted:
             gateway.restart()
-        for answer in (opening(body, **{"ZT-Broker": BROKER_SECRET}), opening({})):
+        for answer in (opening(body), opening({})):
             assert (answer.status_code, answer.json()["code"]) == (503, "sessions_stopped")
             assert "admin" in answer.json()["message"]
         stopped = gateway.request("GET", stop, "analyst").json()["stopped"]
         assert (stopped["by"], stopped["reason"]) == ("admin", "incident 7")
 
-    assert gateway.request("POST", "/v1/sessions/resume", "admin").status_code == 204
+    assert ended(gateway, "/v1/sessions/resume", "admin").status_code == 204
     assert gateway.open("analyst").run(READ).rows
     assert not Path(mine.socket).exists()
     changes = [r for r in gateway.records("") if r["kind"] == "admin" and "by" in r]
@@ -327,7 +332,7 @@ def test_a_suspended_session_says_so_in_its_recording(gateway: Gateway) -> None:
     assert roles(gateway, session) == []
     assert slow.result().last["code"] == "login_expired"
     assert session.run(READ).last["code"] == "login_expired"
-    renewed = renew(gateway, session)
+    renewed = renew(session)
     assert renewed.status_code == 200, renewed.text
     assert session.run(READ).rows
     assert [kind for kind in kinds(session) if kind in {"suspend", "resume"}] == [

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.bench import reads, rooms, starts
+from tests.bench import policies, reads, rooms, starts
 from tests.bench.figures import Figure
 from tests.bench.stand import Stand, stand
 
@@ -19,7 +19,11 @@ ON_THE_STAND: dict[str, Callable[[Stand], Iterable[Figure]]] = {
     "kernel_start": starts.kernel_start,
 }
 ALONE: dict[str, Callable[[], Iterable[Figure]]] = {
-    "policy": rooms.policy,
+    "policy_cold": policies.policy_cold,
+    "policy_cached": policies.policy_cached,
+    "policy_50_lines": policies.policy_50_lines,
+    "policy_throughput": policies.policy_throughput,
+    "policy_false_blocks": policies.policy_false_blocks,
     "log_append": rooms.log_append,
     "token": rooms.token,
     "demo_ready_second_start": starts.demo_ready_second_start,

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from jupyter_zt.errors import AuthenticationError
+from jupyter_zt.identity import GatewayAuth, TokenClient
 from jupyter_zt.recording.verify import Verdict, verify
 from tests.cli.command_line import CommandLine
 from tests.fixtures_gateway import REDIRECT, Gateway
@@ -42,19 +44,21 @@ def analyst(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Comma
     return line
 
 
-def token(line: CommandLine) -> dict[str, str]:
-    id_token = json.loads(line.login_file.read_text())["tokens"]["id_token"]
-    return {"Authorization": f"Bearer {id_token}"}
+def auth(line: CommandLine, scopes: str = "read session") -> GatewayAuth:
+    """As the command line itself authenticates."""
+    login = json.loads(line.login_file.read_text())
+    client = TokenClient(line.gateway, login["settings"]["client_id"], "")
+    return GatewayAuth(client, scopes.split(), lambda: login["tokens"]["id_token"])
 
 
 def open_sessions(line: CommandLine) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{line.gateway}/v1/sessions", headers=token(line))
+    answer = httpx.get(f"{line.gateway}/v1/sessions", auth=auth(line))
     found: list[dict[str, Any]] = answer.json()
     return found
 
 
 def opened(line: CommandLine) -> dict[str, str]:
-    answer = httpx.post(f"{line.gateway}/v1/sessions", headers=token(line), json={})
+    answer = httpx.post(f"{line.gateway}/v1/sessions", auth=auth(line), json={})
     assert answer.status_code == 201, answer.text
     session: dict[str, str] = answer.json()
     return session
@@ -223,6 +227,30 @@ def test_stopped_program_withdraws_and_seals(
     assert not open_sessions(analyst)
 
 
+def test_logout_ends_what_a_command_still_waits_for(gateway: Gateway, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path, gateway.url)
+    assert line.log_in("analyst2")[0] == 0
+    process = line.start("exec", "warehouse", WRITE, "--wait")
+    world.wait_until(
+        lambda: any(one["state"] == "open" for one in gateway.approvals("reviewer")), seconds=30
+    )
+    shown = auth(line)
+    sessions = f"{line.gateway}/v1/sessions"
+    [running] = httpx.get(sessions, auth=shown).json()
+    stale = tmp_path / "jupyter-zt" / "sessions" / "s_00000000"
+    stale.touch()
+
+    assert line.run("logout")[:2] == (0, "You are logged out.\n")
+
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"Traceback" not in err
+    assert not [one for one in gateway.approvals("reviewer") if one["state"] == "open"]
+    kept = {one["id"]: one["state"] for one in httpx.get(sessions, auth=shown).json()}
+    assert kept.get(running["id"], "revoked") == "revoked"
+    assert not stale.exists()
+
+
 def test_single_command_prints_a_table(analyst: CommandLine) -> None:
     status, out, err = analyst.run(
         "exec", "warehouse", "SELECT id, 'a' || chr(27) || '[2J' AS odd, email FROM customers "
@@ -276,15 +304,17 @@ def test_no_broker_vouches_for_cells_of_a_command_line(
     analyst: CommandLine, gateway: Gateway
 ) -> None:
     session = opened(analyst)
-    assert session["attestation"] == ""
     report = {"msg_id": "m", "cell_id": "c", "source": "1", "outputs": [], "status": "ok"}
-    for attestation in ("", "guess"):
-        answer = httpx.post(
-            f"{gateway.url}/v1/sessions/{session['id']}/cells",
-            headers={"ZT-Attestation": attestation, **token(analyst)},
-            json=report,
-        )
-        assert (answer.status_code, answer.json()["code"]) == (403, "no_broker")
+    path = f"/v1/sessions/{session['id']}/cells"
+    for shown, code in (
+        (auth(analyst), "insufficient_scope"),
+        (gateway.broker_auth, "no_broker"),
+    ):
+        answer = gateway.request("POST", path, auth=shown, json=report)
+        assert (answer.status_code, answer.json()["code"]) == (403, code)
+    with pytest.raises(AuthenticationError) as refused:
+        gateway.request("POST", path, auth=auth(analyst, "attest"), json=report)
+    assert refused.value.code == "invalid_scope"
     opening = gateway.records(session["id"])[0]
     assert opening["notebook"] == "command line"
     assert opening["sandbox"] == {"state": "unsandboxed", "detail": "command line"}
@@ -299,12 +329,10 @@ def test_only_its_own_person_steers_it(
     other = CommandLine(tmp_path, gateway.url)
     assert other.log_in("analyst2")[0] == 0
     address = f"{gateway.url}/v1/sessions/{session['id']}"
-    for headers in (token(other), {}, {"ZT-Attestation": ""}):
-        sealed = httpx.post(f"{address}/seal", headers=headers, json={"cells_seen": "0"})
-        renewed = httpx.post(f"{address}/renew", headers=headers)
-        assert (
-            sealed.status_code == renewed.status_code == (404 if headers == token(other) else 401)
-        )
+    for shown, status in ((auth(other), 404), (None, 401)):
+        sealed = httpx.post(f"{address}/seal", auth=shown, json={"cells_seen": "0"})
+        renewed = httpx.post(f"{address}/renew", auth=shown)
+        assert sealed.status_code == renewed.status_code == status
     seal(analyst, session["id"])
 
 
@@ -312,15 +340,19 @@ def test_nobody_without_the_brokers_secret_speaks_for_a_notebook(
     analyst: CommandLine, gateway: Gateway
 ) -> None:
     notebook = {
-        "agent": "helper",
         "notebook": "tour.ipynb",
         "kernel": "k",
         "sandbox": {"state": "sandboxed", "detail": "believe me"},
     }
-    for body, secret in ((notebook, ""), (notebook, "guess"), ({}, "guess")):
-        headers = token(analyst) | ({"ZT-Broker": secret} if secret else {})
-        answer = httpx.post(f"{gateway.url}/v1/sessions", headers=headers, json=body)
-        assert (answer.status_code, answer.json()["code"]) == (403, "not_a_broker")
+    answer = httpx.post(f"{gateway.url}/v1/sessions", auth=auth(analyst), json=notebook)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_a_broker")
+    id_token = json.loads(analyst.login_file.read_text())["tokens"]["id_token"]
+    for secret, code in (("", "invalid_client"), ("guess", "invalid_client")):
+        client = TokenClient(gateway.url, "broker", secret)
+        guessed = GatewayAuth(client, ["session"], lambda: str(id_token))
+        with pytest.raises(AuthenticationError) as refused:
+            httpx.post(f"{gateway.url}/v1/sessions", auth=guessed, json=notebook)
+        assert refused.value.code == code
     answer = httpx.post(f"{gateway.url}/v1/sessions", json={})
     assert answer.status_code == 401
 
@@ -354,7 +386,7 @@ def test_socket_out_of_reach_says_where_it_can_be_reached(
 def seal(line: CommandLine, session: str) -> None:
     answer = httpx.post(
         f"{line.gateway}/v1/sessions/{session}/seal",
-        headers=token(line),
+        auth=auth(line),
         json={"cells_seen": "0"},
     )
     assert answer.status_code == 200, answer.text

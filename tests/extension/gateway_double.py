@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 from starlette.applications import Starlette
@@ -31,11 +32,15 @@ class Gateway:
     cells: list[dict[str, Any]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     sealed: str = ""
+    exchanges: list[dict[str, str]] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
 
     def client(self) -> GatewayClient:
         app = Starlette(
             routes=[
                 Route("/healthz", self._healthy),
+                Route("/v1/token", self._token, methods=["POST"]),
+                Route("/v1/revoke", self._revoke, methods=["POST"]),
                 Route("/v1/me", self._me),
                 Route("/v1/sessions", self._open, methods=["POST"]),
                 Route("/v1/sessions/{id}/renew", self._renew, methods=["POST"]),
@@ -44,10 +49,20 @@ class Gateway:
                 Route("/v1/sessions/{id}/seal", self._seal, methods=["POST"]),
             ]
         )
-        return GatewayClient("http://gateway", "broker secret", _Line(self, app))
+        return GatewayClient("http://gateway", "broker secret", _id_token, _Line(self, app))
 
     async def _healthy(self, request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": "1"})
+
+    async def _token(self, request: Request) -> Response:
+        form = parse_qs((await request.body()).decode())
+        self.exchanges.append({name: values[0] for name, values in form.items()})
+        token = f"token {len(self.exchanges)}"
+        return JSONResponse({"access_token": token, "token_type": "DPoP", "expires_in": 300})
+
+    async def _revoke(self, request: Request) -> Response:
+        self.revoked += parse_qs((await request.body()).decode())["token"]
+        return JSONResponse({})
 
     async def _me(self, request: Request) -> Response:
         self.requests.append(request)
@@ -57,7 +72,7 @@ class Gateway:
     async def _open(self, request: Request) -> Response:
         self.requests.append(request)
         opened = {"id": "s_0123456789abcdef", "socket": "/run/s/gateway.sock"}
-        return JSONResponse({**opened, "attestation": "secret", "expires_at": EXPIRES}, 201)
+        return JSONResponse({**opened, "expires_at": EXPIRES}, 201)
 
     async def _renew(self, request: Request) -> Response:
         return JSONResponse({"expires_at": EXPIRES})
@@ -75,6 +90,10 @@ class Gateway:
     async def _seal(self, request: Request) -> Response:
         self.sealed = (await request.json())["cells_seen"]
         return Response(json.dumps({"cells": len(self.cells), "sealed": self.sealed}))
+
+
+async def _id_token(person: str) -> str:
+    return f"id token of {person}"
 
 
 class _Line(httpx.ASGITransport):

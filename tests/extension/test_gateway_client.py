@@ -7,8 +7,12 @@ from jupyter_zt.extension.gateway_client import GatewayClient
 from tests.extension.gateway_double import Gateway
 
 
+async def _id_token(person: str) -> str:
+    return person
+
+
 async def test_a_gateway_that_is_away_is_unreachable_with_a_hint() -> None:
-    client = GatewayClient("http://127.0.0.1:1", "secret")
+    client = GatewayClient("http://127.0.0.1:1", "secret", _id_token)
 
     with pytest.raises(UnavailableError) as caught:
         await client.me("token")
@@ -29,28 +33,37 @@ async def test_an_error_of_the_gateway_keeps_code_message_and_hint() -> None:
     await client.close()
 
 
-async def test_the_broker_s_secret_goes_to_broker_endpoints_only() -> None:
+async def test_the_broker_s_secret_and_id_tokens_go_to_the_token_endpoint_only() -> None:
     gateway = Gateway()
     client = gateway.client()
 
     with pytest.raises(AuthenticationError):
-        await client.me("token")
-    await client.open_session("token", notebook="a.ipynb", kernel="k", sandbox={})
+        await client.me("me")
+    session = await client.open_session("me", notebook="a.ipynb", kernel="k", sandbox={})
+    await client.post_cell(session, {"source": "1"})
 
-    me, opened = gateway.requests
-    assert "zt-broker" not in me.headers
-    assert opened.headers["zt-broker"] == "broker secret"
-    assert opened.headers["authorization"] == "Bearer token"
+    assert [exchange["client_secret"] for exchange in gateway.exchanges] == ["broker secret"] * 3
+    pages, kernels, own = gateway.exchanges
+    assert pages["subject_token"] == kernels["subject_token"] == "id token of me"
+    assert (pages["scope"], kernels["scope"]) == ("read approve", "session")
+    assert (own["grant_type"], own["scope"]) == ("client_credentials", "attest")
+    for request, token in zip(gateway.requests, ("token 1", "token 2"), strict=True):
+        assert request.headers["authorization"] == f"DPoP {token}"
+        assert "secret" not in str(request.headers)
     await client.close()
 
 
-async def test_a_session_s_secret_is_in_no_repr() -> None:
-    client = Gateway().client()
+async def test_a_token_of_a_person_who_left_is_given_back() -> None:
+    gateway = Gateway()
+    client = gateway.client()
+    await client.open_session("me", notebook="a.ipynb", kernel="k", sandbox={})
 
-    session = await client.open_session("token", notebook="a.ipynb", kernel="k", sandbox={})
-
-    assert session.attestation == "secret"
-    assert "secret" not in repr(session)
+    await client.leave("somebody else")
+    assert gateway.revoked == []
+    await client.leave("me")
+    assert gateway.revoked == ["token 1"]
+    await client.leave("me")
+    assert gateway.revoked == ["token 1"]
     await client.close()
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from jupyter_server.auth.identity import IdentityProvider
 from tornado.web import Application, FallbackHandler
 
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.guarded_routes import guard
+from tests.identity import world
 from tests.identity.jupyter import Jupyter, Person, jupyter_with_demo_provider
 
 # Whoever is not logged in may come so far, and no further.
@@ -91,7 +93,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
 
 @pytest.fixture(scope="module")
 def routes(server: Jupyter) -> list[dict[str, Any]]:
-    found = server.person("analyst").call("GET", "/careless/routes").json()["routes"]
+    person = server.person("analyst")
+    world.wait_until(lambda: person.call("GET", "/careless/late").status_code == 200, seconds=30)
+    found = person.call("GET", "/careless/routes").json()["routes"]
     assert len(found) > 60
     handlers = {route["handler"] for route in found}
     assert {"careless.Open", "careless.Late", "notebook.app.TreeHandler"} <= handlers
@@ -188,9 +192,9 @@ def test_what_runs_in_the_server_is_the_administrators(server: Jupyter) -> None:
 def test_a_route_that_can_not_be_guarded_ends_the_server() -> None:
     route = ("/free", FallbackHandler, {"fallback": lambda _: None})
     with pytest.raises(ConfigError) as refusal:
-        guard(Application([route]), ())
+        guard(Application([route]), IdentityProvider())
     assert refusal.value.code == "unguarded_route"
     late = Application()
-    guard(late, ())
+    guard(late, IdentityProvider())
     with pytest.raises(ConfigError):
         late.add_handlers(".*", [route])

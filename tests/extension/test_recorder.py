@@ -17,7 +17,7 @@ from jupyter_zt.extension.recording_file import RecordingFile
 from tests.extension.gateway_double import Gateway
 
 SESSION = OpenedSession(
-    "s_0123456789abcdef", "/run/s/gateway.sock", "secret", datetime(2030, 1, 1, tzinfo=UTC)
+    "s_0123456789abcdef", "/run/s/gateway.sock", datetime(2030, 1, 1, tzinfo=UTC)
 )
 
 

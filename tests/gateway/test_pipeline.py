@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.fixtures_gateway import Gateway
+from jupyter_zt.identity import GatewayAuth, TokenClient
+from tests.fixtures_gateway import BROKER_SECRET, Gateway
 
 
 def kinds(records: list[dict[str, object]]) -> list[str]:
@@ -225,14 +226,9 @@ def test_an_expired_login_closes_the_session_until_it_is_renewed(own_gateway: Ga
         connection.execute("UPDATE sessions SET expires_at = '2020-01-01T00:00:00+00:00'")
     own_gateway.start()
     assert session.run("SELECT 1").last["code"] == "login_expired"
-    foreign = session.broker("POST", "renew")
-    assert foreign.status_code == 401
-    renewed = own_gateway.request(
-        "POST",
-        f"/v1/sessions/{session.id}/renew",
-        "analyst",
-        headers={"ZT-Attestation": session.attestation},
-    )
+    in_nobody_s_name = session.broker("POST", "renew")
+    assert in_nobody_s_name.json()["code"] == "insufficient_scope"
+    renewed = session.renew()
     assert renewed.is_success, renewed.text
     assert session.run("SELECT 1 AS one").rows == [{"one": 1}]
 
@@ -261,12 +257,7 @@ def test_a_suspended_session_does_nothing_until_its_person_logs_in_again(
     session.report_cell("1 + 1", [])
     own_gateway.restart()
     assert session.run("SELECT 1").last["code"] == "login_expired", "also after a restart"
-    renewed = own_gateway.request(
-        "POST",
-        f"/v1/sessions/{session.id}/renew",
-        "analyst",
-        headers={"ZT-Attestation": session.attestation},
-    )
+    renewed = session.renew()
     assert renewed.is_success, renewed.text
     assert session.run("SELECT 1 AS one").rows == [{"one": 1}]
 
@@ -274,8 +265,9 @@ def test_a_suspended_session_does_nothing_until_its_person_logs_in_again(
 def test_only_the_broker_of_a_session_suspends_it(gateway: Gateway) -> None:
     session = gateway.open()
     path = f"/v1/sessions/{session.id}/suspend"
-    for headers in ({}, {"ZT-Attestation": "guessed"}):
-        assert gateway.request("POST", path, "analyst", headers=headers).status_code == 403
+    other_broker = GatewayAuth(TokenClient(gateway.url, "broker", BROKER_SECRET), ["attest"])
+    for auth in (gateway.auth("analyst", "session"), other_broker):
+        assert gateway.request("POST", path, auth=auth).status_code == 403
     assert session.run("SELECT 1 AS one").rows == [{"one": 1}]
 
 

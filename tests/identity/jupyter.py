@@ -56,7 +56,7 @@ class Care:
         ownership.release(kernel_id)
 
 async def start(app):
-    guarded_routes.guard(app.web_app, app.identity_provider.public_handlers)
+    guarded_routes.guard(app.web_app, app.identity_provider)
 
 guards = types.ModuleType("only_guards")
 guards._jupyter_server_extension_points = lambda: [{"module": "only_guards"}]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jupyter_zt.identity.demo_accounts import Account
@@ -112,6 +113,42 @@ def test_tokens_are_renewed_and_groups_read_again_in_the_background(tmp_path: Pa
         world.wait_until(lambda: person.call("PUT", shutdown, {}).status_code == 204, seconds=15)
         del accounts["auditor"]
         world.wait_until(lambda: person.call("GET", "/api/contents").status_code == 401, seconds=15)
+
+
+def test_an_id_token_for_the_logout_is_posted_and_never_part_of_an_address(tmp_path: Path) -> None:
+    line = "c.ZTIdentityProvider.logout_with_id_token = True"
+    with jupyter_with_demo_provider(tmp_path, line) as server:
+        person = server.person("analyst")
+        page = person.browser.request("GET", f"{server.url}/logout")
+        assert page.status_code == 200
+        assert 'name="id_token_hint"' in page.text
+        assert f"form-action 'self' {server.issuer}" in page.headers["content-security-policy"]
+        assert "no-store" in page.headers["cache-control"]
+        assert person.call("GET", "/api/contents").status_code == 401
+        landed = person.browser.submit(page, {})
+        assert str(landed.url) == f"{server.url}/zt/logged-out"
+
+
+def test_a_stolen_refresh_token_that_is_used_ends_the_persons_login_too(tmp_path: Path) -> None:
+    line = "c.ZTIdentityProvider.renew_minutes = 0.05"
+    with jupyter_with_demo_provider(tmp_path, line) as server:
+        person = server.person("reviewer")
+        assert server.provider is not None
+        [stolen] = server.provider.memory.refresh
+        used = httpx.post(
+            f"{server.issuer}/token",
+            data={"grant_type": "refresh_token", "refresh_token": stolen},
+            auth=(world.CLIENT_ID, world.CLIENT_SECRET),
+        )
+        assert used.status_code == 200
+        world.wait_until(lambda: person.call("GET", "/api/contents").status_code == 401, seconds=20)
+        assert person.call("GET", "/api/contents").json()["reason"] == "login_expired"
+        thief = httpx.post(
+            f"{server.issuer}/token",
+            data={"grant_type": "refresh_token", "refresh_token": used.json()["refresh_token"]},
+            auth=(world.CLIENT_ID, world.CLIENT_SECRET),
+        )
+        assert thief.json()["error"] == "invalid_grant"
 
 
 def test_login_at_npm_oidc_provider(node_packages: Path, tmp_path: Path) -> None:

@@ -77,12 +77,7 @@ def test_kernel_says_whom_to_ask_when_the_login_has_expired(
     ran = kernel.run("%%sql warehouse\nSELECT 1")
     assert "login_expired" in ran.error[-1], ran.text
     assert "log in" in ran.text.lower()
-    renewed = gateway.request(
-        "POST",
-        f"/v1/sessions/{session.id}/renew",
-        "analyst",
-        headers={"ZT-Attestation": session.attestation},
-    )
+    renewed = session.renew()
     assert renewed.is_success, renewed.text
     assert kernel.run("%%sql warehouse\nSELECT 1 AS one").reply["status"] == "ok"
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from jupyter_zt.cli.client.frames import Event, read_frames
 from jupyter_zt.cli.client.values import json_rows
 from jupyter_zt.cli.json_lines import Request
+from jupyter_zt.client import open_sessions
 from jupyter_zt.client.api import GatewayApi
 from jupyter_zt.client.keeper import fresh_login
 from jupyter_zt.errors import UnavailableError, ZTError, error_from_problem
@@ -79,8 +80,9 @@ class Session:
     def __init__(self, api: GatewayApi, agent: str | None = None) -> None:
         self._api = api
         login = fresh_login()
-        opened = api.open_session(login.tokens.id_token, agent)
+        opened = api.open_session(agent)
         self.id, self._socket = opened["id"], opened["socket"]
+        open_sessions.opened(self.id)
         self._over = threading.Event()
         self._renewing = threading.Thread(
             target=self._keep_renewed, args=[login.tokens.renew_at - time.time()]
@@ -143,7 +145,9 @@ class Session:
         if self._renewing.is_alive():
             self._renewing.join()
         self._http.close()
-        return self._api.seal(fresh_login().tokens.id_token, self.id)
+        sealed = self._api.seal(self.id)
+        open_sessions.ended(self.id)
+        return sealed
 
     def _read(self, response: httpx.Response, on_held: Callable[[Event], bool]) -> Outcome:
         action = record = ""
@@ -182,7 +186,7 @@ class Session:
         while not self._over.wait(wait):
             try:
                 login = fresh_login()
-                self._api.renew(login.tokens.id_token, self.id)
+                self._api.renew(self.id)
             except ZTError:
                 # What it means is said where it matters: the next command is refused.
                 wait = _RETRY_SECONDS

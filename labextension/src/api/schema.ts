@@ -24,6 +24,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Token
+         * @description A token of this gateway, for another one (RFC 8693).
+         */
+        post: operations["token_v1_token_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke
+         * @description The client's person has left: what it holds for them is void (RFC 7009).
+         */
+        post: operations["revoke_v1_revoke_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/login": {
         parameters: {
             query?: never;
@@ -100,8 +140,6 @@ export interface paths {
         /**
          * Open Session
          * @description A broker opens a session for a kernel of its person; a command line, its own (`{}`).
-         *
-         *     And a person's own process for a headless kernel.
          */
         post: operations["open_session_v1_sessions_post"];
         delete?: never;
@@ -496,40 +534,13 @@ export interface components {
         /**
          * OpenCommandLine
          * @description A person's command line asks for a session. It has no broker, so nothing it says counts.
-         *
-         *     But for the agent: naming one only takes rights away.
          */
-        OpenCommandLine: {
-            /** Agent */
-            agent?: string | null;
-        };
-        /**
-         * OpenHeadless
-         * @description A process that runs a notebook without a Jupyter server asks for its kernel's session.
-         *
-         *     Nobody vouches for it: what it says of cells is recorded as the kernel's own word.
-         */
-        OpenHeadless: {
-            /** Agent */
-            agent?: string | null;
-            /** Notebook */
-            notebook: string;
-            /** Kernel */
-            kernel: string;
-            sandbox: components["schemas"]["Sandbox"];
-            /**
-             * Headless
-             * @constant
-             */
-            headless: true;
-        };
+        OpenCommandLine: Record<string, never>;
         /**
          * OpenSession
-         * @description A broker asks for a session for a kernel of its person.
+         * @description A broker asks for a session for a kernel of its person. Who acts is the token's to say.
          */
         OpenSession: {
-            /** Agent */
-            agent?: string | null;
             /** Notebook */
             notebook: string;
             /** Kernel */
@@ -539,16 +550,12 @@ export interface components {
         /**
          * OpenedSession
          * @description A new session. The socket is alone in its folder.
-         *
-         *     The attestation secret is the broker's; a command line's session has none.
          */
         OpenedSession: {
             /** Id */
             id: string;
             /** Socket */
             socket: string;
-            /** Attestation */
-            attestation: string;
             /** Expires At */
             expires_at: string;
         };
@@ -723,7 +730,6 @@ export type Health = components['schemas']['Health'];
 export type LoginSettings = components['schemas']['LoginSettings'];
 export type Me = components['schemas']['Me'];
 export type OpenCommandLine = components['schemas']['OpenCommandLine'];
-export type OpenHeadless = components['schemas']['OpenHeadless'];
 export type OpenSession = components['schemas']['OpenSession'];
 export type OpenedSession = components['schemas']['OpenedSession'];
 export type Problem = components['schemas']['Problem'];
@@ -761,6 +767,64 @@ export interface operations {
             };
         };
     };
+    token_v1_token_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_v1_revoke_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login_v1_login_get: {
         parameters: {
             query?: never;
@@ -793,9 +857,7 @@ export interface operations {
     me_v1_me_get: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -824,9 +886,7 @@ export interface operations {
     connections_v1_connections_get: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -855,9 +915,7 @@ export interface operations {
     sessions_v1_sessions_get: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -886,16 +944,13 @@ export interface operations {
     open_session_v1_sessions_post: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-                "ZT-Broker"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OpenHeadless"] | components["schemas"]["OpenSession"] | components["schemas"]["OpenCommandLine"];
+                "application/json": components["schemas"]["OpenSession"] | components["schemas"]["OpenCommandLine"];
             };
         };
         responses: {
@@ -922,10 +977,7 @@ export interface operations {
     renew_v1_sessions__session_id__renew_post: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-                "ZT-Attestation"?: string;
-            };
+            header?: never;
             path: {
                 session_id: string;
             };
@@ -956,9 +1008,7 @@ export interface operations {
     suspend_v1_sessions__session_id__suspend_post: {
         parameters: {
             query?: never;
-            header?: {
-                "ZT-Attestation"?: string;
-            };
+            header?: never;
             path: {
                 session_id: string;
             };
@@ -987,9 +1037,7 @@ export interface operations {
     cell_v1_sessions__session_id__cells_post: {
         parameters: {
             query?: never;
-            header?: {
-                "ZT-Attestation"?: string;
-            };
+            header?: never;
             path: {
                 session_id: string;
             };
@@ -1026,10 +1074,7 @@ export interface operations {
             query?: {
                 previous?: number;
             };
-            header?: {
-                Authorization?: string;
-                "ZT-Attestation"?: string;
-            };
+            header?: never;
             path: {
                 session_id: string;
             };
@@ -1060,10 +1105,7 @@ export interface operations {
     seal_v1_sessions__session_id__seal_post: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-                "ZT-Attestation"?: string;
-            };
+            header?: never;
             path: {
                 session_id: string;
             };
@@ -1098,9 +1140,7 @@ export interface operations {
     stopped_v1_sessions_stop_get: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1129,9 +1169,7 @@ export interface operations {
     stop_v1_sessions_stop_post: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1164,9 +1202,7 @@ export interface operations {
     resume_v1_sessions_resume_post: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1193,9 +1229,7 @@ export interface operations {
     revoke_v1_sessions__session_id__revoke_post: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path: {
                 session_id: string;
             };
@@ -1231,9 +1265,7 @@ export interface operations {
                 after?: string;
                 wait_seconds?: number;
             };
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -1262,9 +1294,7 @@ export interface operations {
     approval_v1_approvals__approval_id__get: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path: {
                 approval_id: string;
             };
@@ -1295,9 +1325,7 @@ export interface operations {
     vote_v1_approvals__approval_id__votes_post: {
         parameters: {
             query?: never;
-            header?: {
-                Authorization?: string;
-            };
+            header?: never;
             path: {
                 approval_id: string;
             };
