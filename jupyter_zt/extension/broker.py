@@ -22,7 +22,7 @@ from jupyter_zt.errors import AuthenticationError, UnavailableError, ZTError
 from jupyter_zt.extension import bubblewrap
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.kernel_watch import KernelWatch
-from jupyter_zt.extension.sandbox import SandboxState
+from jupyter_zt.extension.session_opener import SandboxState
 from jupyter_zt.extension.sessions import KernelSessions
 from jupyter_zt.model import Human
 

@@ -52,6 +52,7 @@ class GatewayClient:
         id_token: A fresh ID token of a person (`Human.key`); raises `AuthenticationError` when
             there is no login.
         transport: Where a test plugs in; None for the network.
+        client_id: As which client tokens are asked for.
 
     Every method raises `ZTError`.
     """
@@ -62,11 +63,12 @@ class GatewayClient:
         broker_secret: str,
         id_token: Callable[[str], Awaitable[str]],
         transport: httpx.AsyncBaseTransport | None = None,
+        client_id: str = _CLIENT_ID,
     ) -> None:
         self._url = url
         self._id_token = id_token
-        self._client = TokenClient(url, _CLIENT_ID, broker_secret)
-        self._own = GatewayAuth(self._client, [ATTEST])
+        self._client = TokenClient(url, client_id, broker_secret)
+        self._attesting = GatewayAuth(self._client, [ATTEST])
         self._people: dict[tuple[str, str, str], GatewayAuth] = {}
         # No proxies from the environment: these requests carry tokens.
         self._http = httpx.AsyncClient(
@@ -150,7 +152,7 @@ class GatewayClient:
         agent: str | None = None,
     ) -> OpenedSession:
         """Open a session for a person's kernel, perhaps an agent's."""
-        body = {"notebook": notebook, "kernel": kernel, "sandbox": dict(sandbox)}
+        body = self._opening(notebook, kernel, sandbox)
         auth = self._kernels(person, agent or "")
         opened = await self._json("POST", "/v1/sessions", auth, body=body)
         return OpenedSession(
@@ -158,6 +160,9 @@ class GatewayClient:
             socket=opened["socket"],
             expires_at=datetime.fromisoformat(opened["expires_at"]),
         )
+
+    def _opening(self, notebook: str, kernel: str, sandbox: Mapping[str, str]) -> dict[str, object]:
+        return {"notebook": notebook, "kernel": kernel, "sandbox": dict(sandbox)}
 
     async def renew(self, session: OpenedSession, person: str) -> datetime:
         """Show that the session's person is still logged in; its new expiry (UTC)."""
@@ -187,6 +192,11 @@ class GatewayClient:
         return (await self._request("POST", path, self._own, body=body)).content
 
     # ------------------------------------------------------------------ the wire
+
+    @property
+    def _own(self) -> GatewayAuth:
+        """What is done for a kernel, also after its person has left."""
+        return self._attesting
 
     def _panel(self, person: str) -> GatewayAuth:
         """What a page does for its person: it sees and decides."""

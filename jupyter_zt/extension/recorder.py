@@ -36,11 +36,15 @@ _NOT_RECORDED: Final = {
 class SessionRecorder:
     """One session's cells on their way to the log.
 
+    Attributes:
+        is_sealed: Whether the session is over and its recording, if it has cells, is written.
+
     Args:
         gateway: Where the log is.
         session: As the gateway opened it.
         file: Where its recording goes.
         log: For what the administrator should know.
+        every_cell: Whether the file is written after every cell, or at the end only.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class SessionRecorder:
         session: OpenedSession,
         file: RecordingFile,
         log: Logger | LoggerAdapter[Any],
+        *,
+        every_cell: bool = True,
     ) -> None:
         self._gateway = gateway
         self._session = session
@@ -64,10 +70,10 @@ class SessionRecorder:
         self._file_is_old = asyncio.Event()
         # One writer at a time: what was fetched first must not replace what was sealed since.
         self._writing = asyncio.Lock()
-        self._tasks = [
-            asyncio.create_task(self._post_cells()),
-            asyncio.create_task(self._keep_file()),
-        ]
+        self.is_sealed = False
+        self._tasks = [asyncio.create_task(self._post_cells())]
+        if every_cell:
+            self._tasks.append(asyncio.create_task(self._keep_file()))
 
     @property
     def state(self) -> RecordingState:
@@ -176,6 +182,7 @@ class SessionRecorder:
                 return
             if self._cells_seen:
                 await asyncio.to_thread(self._file.write, sealed)
+            self.is_sealed = True
 
     def _lose(self, error: ZTError) -> None:
         """Take note of a final refusal; raise one that may pass."""

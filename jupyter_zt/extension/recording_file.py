@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -39,7 +40,10 @@ class RecordingFile:
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         temporary = f".{self.name}.{os.getpid()}.tmp"
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
+            # A pipe that a kernel put there would keep us waiting; a link would lead elsewhere.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as file:
                 file.write(content)
                 file.flush()

@@ -4,7 +4,8 @@ In this order, so that no session is opened for a kernel that can't start:
 
 1. Is there a working sandbox on this machine? If not: refuse, unless the risk was accepted.
 2. May a kernel have this work folder?
-3. Ask the broker for the kernel's session. No broker: refuse.
+3. Ask the broker for the kernel's session. Without one, outside of a Jupyter server, this process
+   takes its part, for a person who is logged in (`Headless`). Otherwise: refuse.
 4. Give the kernel its own folder (connection file, ZMQ sockets), and start it with a scrubbed
    environment.
 
@@ -13,56 +14,35 @@ A restart keeps the session and the folder. The end of the kernel removes both.
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, ClassVar, Final
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Bool, Integer, List, Unicode, default
 
 from jupyter_zt.errors import UnavailableError
 from jupyter_zt.extension import bubblewrap, sandbox_view, seccomp
+from jupyter_zt.extension.headless import Headless, own_paths
 from jupyter_zt.extension.kernel_output import KernelOutput
+from jupyter_zt.extension.session_opener import SandboxState, SessionOpener
 
 SANDBOXED: Final = "sandboxed"
 UNSANDBOXED: Final = "unsandboxed"
 _SOCKET = "gateway.sock"
+_LAST_SECONDS = 2  # for a kernel that was asked to end by whoever ends too
 _SHOWN_COLUMNS = 96
 _MAX_SOCKET_PATH_BYTES = 100  # sun_path holds 108 with its end
 _MIB = 1024 * 1024
 _GIB = 1024 * _MIB
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxState:
-    """How a kernel is confined, as every page and every record says it."""
-
-    state: Literal["sandboxed", "unsandboxed"]
-    detail: str
-
-
-class SessionOpener(Protocol):
-    """The broker, as far as kernels need it."""
-
-    async def open(self, kernel_id: str, notebook: str, sandbox_state: SandboxState) -> Path:
-        """Opens the kernel's session, or finds the one that it has already.
-
-        Args:
-            kernel_id: Jupyter's id of the kernel; the same after a restart.
-            sandbox_state: How the kernel is confined, for the session's record.
-            notebook: API path of the notebook; "" for a kernel without one.
-
-        Returns:
-            The folder that holds the session's socket (``gateway.sock``) and nothing else.
-        """
-
-    async def closed(self, kernel_id: str, restart: bool) -> None:  # noqa: FBT001 - Jupyter's word
-        """The kernel's process has ended; with `restart` another one follows at once."""
 
 
 class _Registry:
@@ -70,7 +50,7 @@ class _Registry:
 
 
 def set_session_opener(opener: SessionOpener | None) -> None:
-    """Names who opens sessions for kernels. Until then no kernel starts."""
+    """Names who opens sessions for kernels. Until then no kernel starts in a Jupyter server."""
     _Registry.opener = opener
 
 
@@ -107,6 +87,7 @@ class SandboxProvisioner(LocalProvisioner):
     _output: KernelOutput | None = None
     _filter: int | None = None
     _asked_to_end = False
+    _headless: Headless | None = None
 
     @default("allow_unsandboxed")
     def _default_allow_unsandboxed(self) -> bool:
@@ -125,16 +106,16 @@ class SandboxProvisioner(LocalProvisioner):
         root = self._root()
         work = Path(kwargs.get("cwd") or root or Path.cwd())
         if confined:
-            protected = [Path(path) for path in self.protected_paths]
+            protected = [*map(Path, self.protected_paths), *own_paths()]
             work = sandbox_view.check_work_folder(work, root, protected)
-        session_folder = await self._open_session(kwargs.get("env") or {})
+        session_folder = await self._open_session(kwargs.get("env") or os.environ, work)
         try:
             folder = self._own_folder()
             kwargs = await super().pre_launch(**kwargs)
             kwargs["env"] = self._environment(kwargs["env"], session_folder, confined=confined)
             kwargs["cwd"] = os.fspath(work)
             if confined:
-                recordings = Path(self.recordings_folder or (root or work) / "recordings")
+                recordings = self._recordings(root, work)
                 view = sandbox_view.build_view(folder, session_folder, work, recordings)
                 kwargs |= self._confine(program, view, kwargs["cmd"])
         except BaseException:
@@ -162,7 +143,12 @@ class SandboxProvisioner(LocalProvisioner):
         if output is not None:
             output.start()
         self._output = output
-        return connection_info
+        try:
+            return await self._interpose(connection_info)
+        except BaseException:
+            await self.kill()
+            await self.cleanup(restart=False)
+            raise
 
     async def poll(self) -> int | None:
         """Whether the process still runs (None), and a word in the log if it died by itself."""
@@ -189,8 +175,20 @@ class SandboxProvisioner(LocalProvisioner):
         if not restart and self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-        if _Registry.opener is not None:
-            await _Registry.opener.closed(self.kernel_id, restart)
+        opener = _Registry.opener or self._headless
+        if not restart:
+            atexit.unregister(self._at_exit)
+        if opener is not None:
+            await opener.closed(self.kernel_id, restart)
+
+    def _at_exit(self) -> None:
+        """A client may leave without ending its kernel: `jupyter console` only asks it to end."""
+        if self.process is not None:
+            try:
+                self.process.wait(_LAST_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        asyncio.run(self.cleanup(restart=False))
 
     # ------------------------------------------------------------------ the four steps
 
@@ -209,17 +207,33 @@ class SandboxProvisioner(LocalProvisioner):
             lines = (fill(text, _SHOWN_COLUMNS) for text in (error.message, error.hint, accept))
             raise UnavailableError("\n".join(lines), code=error.code) from error
 
-    async def _open_session(self, environment: dict[str, str]) -> Path:
-        if _Registry.opener is None:
-            raise UnavailableError(
-                "This kernel needs a session at the gateway, and nothing here can open one: the "
-                "Jupyter ZT server extension is not running in this process.",
-                code="no_broker",
-                hint="Start it from a JupyterLab with the jupyter_zt extension enabled.",
-            )
+    async def _open_session(self, environment: Mapping[str, str], work: Path) -> Path:
+        opener = _Registry.opener
+        if opener is None:
+            manager: Any = self.parent
+            if self._headless is None:
+                self._headless = Headless(manager, work, self.log)
+                atexit.register(self._at_exit)
+            opener = self._headless
         notebook = environment.get("JPY_SESSION_NAME", "")
         assert self.sandbox_state is not None  # noqa: S101 - the step before
-        return await _Registry.opener.open(self.kernel_id, notebook, self.sandbox_state)
+        return await opener.open(self.kernel_id, notebook, self.sandbox_state)
+
+    async def _interpose(self, kernel: Any) -> Any:
+        """Without a broker, clients are given sockets of this process, and not the kernel's."""
+        if self._headless is None or self._folder is None:
+            return kernel
+        prefix = await self._headless.interpose(self.kernel_id, kernel, self._folder)
+        manager: Any = self.parent
+        manager.connection_file = os.fspath(self._folder / "client.json")
+        manager.ip = os.fspath(prefix)
+        return {**kernel, "ip": manager.ip}
+
+    def _recordings(self, root: Path | None, work: Path) -> Path:
+        """The folder of recordings. One that happens to be in the work folder counts too."""
+        if self.recordings_folder or root:
+            return Path(self.recordings_folder or (root or work) / "recordings")
+        return work / "recordings" if (work / "recordings").exists() else self._own_folder() / "r"
 
     def _own_folder(self) -> Path:
         # Jupyter's default puts the sockets and keys of all kernels into one folder.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from logging import Logger, LoggerAdapter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from jupyter_client.manager import KernelManager
 
@@ -28,7 +28,7 @@ from jupyter_zt.errors import (
     ZTError,
 )
 from jupyter_zt.extension.gateway_client import GatewayClient, OpenedSession
-from jupyter_zt.extension.journal import KernelJournal
+from jupyter_zt.extension.journal import CellRun, KernelJournal
 from jupyter_zt.extension.kernel_watch import KernelWatch
 from jupyter_zt.extension.message_filter import DEFAULT_MAX_OUTPUT_BYTES, from_kernel
 from jupyter_zt.extension.recorder import SessionRecorder
@@ -39,6 +39,16 @@ __all__ = ["SEAL_TIMEOUT_SECONDS", "KernelSessions"]
 SEAL_TIMEOUT_SECONDS: Final = 10.0
 _RENEW_MARGIN_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 5.0
+
+
+class Ear(Protocol):
+    """Hears a kernel for its journal."""
+
+    def restarted(self) -> None:
+        """The kernel's process was replaced."""
+
+    def close(self) -> None:
+        """The kernel is gone for good."""
 
 
 @dataclass(slots=True)
@@ -54,6 +64,7 @@ class _KernelSession:
     login_changed: asyncio.Event = field(default_factory=asyncio.Event)
     in_step: asyncio.Task[None] | None = None
     watch: KernelWatch | None = None
+    ear: Ear | None = None
 
 
 class KernelSessions:
@@ -108,8 +119,7 @@ class KernelSessions:
         opened = await self._gateway.open_session(
             owner, notebook=notebook, kernel=kernel_id, sandbox=sandbox, agent=agent
         )
-        file = RecordingFile(self._recordings, notebook, opened.id)
-        recorder = SessionRecorder(self._gateway, opened, file, self._log)
+        recorder = self._recorder(opened, notebook)
         kept = _KernelSession(owner, opened, _renew_at(opened.expires_at), recorder)
         kept.in_step = asyncio.create_task(self._keep_in_step(kept))
         self._kernels[kernel_id] = kept
@@ -124,6 +134,14 @@ class KernelSessions:
             journal = KernelJournal(from_kernel, DEFAULT_MAX_OUTPUT_BYTES)
             kept.watch = KernelWatch(kernel, journal, kept.recorder.add, self._log)
 
+    def finished(self, kernel_id: str) -> Callable[[list[CellRun]], None]:
+        """What takes the finished cells of a kernel that has a session."""
+        return self._kernels[kernel_id].recorder.add
+
+    def attach(self, kernel_id: str, ear: Ear) -> None:
+        """Something else than a `KernelWatch` hears this kernel."""
+        self._kernels[kernel_id].ear = ear
+
     def watch(self, kernel_id: str) -> KernelWatch | None:
         """The broker's ear at a kernel, while it has one."""
         kept = self._kernels.get(kernel_id)
@@ -131,9 +149,10 @@ class KernelSessions:
 
     def restarted(self, kernel_id: str) -> None:
         """The kernel's process was replaced."""
-        watch = self.watch(kernel_id)
-        if watch is not None:
-            watch.restarted()
+        kept = self._kernels.get(kernel_id)
+        ear = kept and (kept.watch or kept.ear)
+        if ear:
+            ear.restarted()
 
     def recording(self, session: str, owner: str) -> dict[str, str]:
         """How the recording of one of this person's sessions stands.
@@ -156,20 +175,30 @@ class KernelSessions:
             if kept.owner == owner:
                 kept.login_changed.set()
 
-    async def end(self, kernel_id: str) -> None:
-        """The kernel is gone for good: record what is left, and seal."""
+    async def end(self, kernel_id: str) -> SessionRecorder | None:
+        """The kernel is gone for good: record what is left, and seal.
+
+        Returns:
+            Its recorder, which knows whether it is sealed; None where there was no session.
+        """
         kept = self._kernels.pop(kernel_id, None)
         if kept is None:
-            return
+            return None
         if kept.in_step is not None:
             kept.in_step.cancel()
-        if kept.watch is not None:
-            kept.watch.close()
+        ear = kept.watch or kept.ear
+        if ear is not None:
+            ear.close()
         sealing = asyncio.create_task(kept.recorder.seal())
         self._sealing[sealing] = kept.recorder
         sealing.add_done_callback(self._sealed)
         # The gateway may be away: then the sealing goes on after the kernel's shutdown is answered.
         await asyncio.wait({sealing}, timeout=SEAL_TIMEOUT_SECONDS)
+        return kept.recorder
+
+    def _recorder(self, opened: OpenedSession, notebook: str) -> SessionRecorder:
+        file = RecordingFile(self._recordings, notebook, opened.id)
+        return SessionRecorder(self._gateway, opened, file, self._log)
 
     def _sealed(self, sealing: asyncio.Task[None]) -> None:
         self._sealing.pop(sealing).stop()

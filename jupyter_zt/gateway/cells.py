@@ -31,6 +31,6 @@ async def record_cell(records: Records, session: LiveSession, report: CellReport
             "actions": list(session.cell_actions.get(report.msg_id, [])),
         },
         bodies={"cell": body},
-        attested_by="broker",
+        attested_by=session.reporter,
     )
     return (await records.append([draft]))[0]

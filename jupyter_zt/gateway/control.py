@@ -52,8 +52,21 @@ class Control:
         return human_of(self._caller(request, scope))
 
     def _attested(self, request: Request, session_id: str) -> LiveSession:
-        """The session, for the broker that opened it. In nobody's name: its person may be gone."""
-        return self._rooms.sessions.attested(session_id, self._caller(request, ATTEST).key)
+        """The session of a kernel, for whoever opened it.
+
+        A broker comes in nobody's name, as the session's person may be gone; a process that runs a
+        headless kernel, in its person's.
+        """
+        token = self._caller(request, ATTEST, SESSION)
+        session = self._rooms.sessions.attested(session_id, token.key)
+        if not session.by_broker:
+            return self._own(token, session_id)
+        if ATTEST not in token.scopes:
+            raise PermissionDeniedError(
+                f"This token is not good for that: it lacks the scope {ATTEST}.",
+                code="insufficient_scope",
+            )
+        return session
 
     def _own(self, token: GatewayToken, session_id: str) -> LiveSession:
         """The session, for its own person."""
@@ -91,15 +104,22 @@ class Control:
         return connection_list(self._rooms)
 
     async def open_session(
-        self, request: Request, body: wire.OpenSession | wire.OpenCommandLine
+        self,
+        request: Request,
+        body: wire.OpenHeadless | wire.OpenSession | wire.OpenCommandLine,
     ) -> wire.OpenedSession:
-        """A broker opens a session for a kernel of its person; a command line, its own (`{}`)."""
+        """A broker opens a session for a kernel of its person; a command line, its own (`{}`).
+
+        And a person's own process for a headless kernel.
+        """
         token = self._caller(request, SESSION)
         human = human_of(token)
         sessions = self._rooms.sessions
         self._rooms.agent(token.agent)
+        if token.client != BROKER:
+            await self._seal_abandoned()
         if isinstance(body, wire.OpenSession):
-            if token.client != BROKER:
+            if (token.client == BROKER) is isinstance(body, wire.OpenHeadless):
                 raise PermissionDeniedError(
                     "Only a registered broker may do this.", code="not_a_broker"
                 )
@@ -110,10 +130,10 @@ class Control:
                 kernel=body.kernel,
                 sandbox=(body.sandbox.state, body.sandbox.detail),
                 expires_at=token.login_expires_at,
+                client=token.client,
                 key=token.key,
             )
         else:
-            await self._seal_abandoned()
             session = sessions.new_command_line(
                 human,
                 agent=token.agent,
@@ -131,7 +151,7 @@ class Control:
     async def _seal_abandoned(self) -> None:
         latest = self._rooms.clock() - ABANDONED_AFTER
         for session in self._rooms.sessions.live():
-            if not session.by_broker and session.expires_at < latest:
+            if session.reporter != "broker" and session.expires_at < latest:
                 await self._rooms.end_session(session, cells_seen=0)
 
     async def sessions(self, request: Request) -> list[wire.SessionInfo]:

@@ -194,6 +194,7 @@ class Rooms:
                             "detail": session.sandbox_detail,
                         },
                         "connections": sorted(self.targets),
+                        "reporter": session.reporter,
                     },
                 )
             ],

@@ -22,6 +22,9 @@ from jupyter_zt.model import ADMIN, Human, Lease, Principal
 from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
 
+Reporter = Literal["broker", "kernel", ""]
+"""Who reports the cells of a session, as its `cell` records say; "" for nobody."""
+
 SandboxState = Literal["sandboxed", "unsandboxed"]
 SessionState = Literal["open", "suspended", "revoked", "sealed"]
 
@@ -63,7 +66,7 @@ class LiveSession:
 
     Attributes:
         expires_at: Until when its human's login has been shown to be valid.
-        client: Who opened it: a broker, or a command line, for whose word nobody vouches.
+        client: Who opened it: a broker, or the command line's client, for which nobody vouches.
         key: Thumbprint of the key that opened it: with it, its broker steers it.
         leases: Read lease per connection and agent, made on demand.
         running: Tasks of actions under way.
@@ -114,6 +117,13 @@ class LiveSession:
         return self.agent or named
 
     @property
+    def reporter(self) -> Reporter:
+        """Who reports its cells."""
+        if self.by_broker:
+            return "broker"
+        return "kernel" if self.kernel else ""
+
+    @property
     def by_broker(self) -> bool:
         """Whether a broker opened it, and reports its cells."""
         return self.client == BROKER
@@ -154,9 +164,10 @@ class SessionBook:
         kernel: str,
         sandbox: tuple[SandboxState, str],
         expires_at: datetime,
+        client: str,
         key: str,
     ) -> LiveSession:
-        """A broker's session that is not kept yet."""
+        """A kernel's session that is not kept yet."""
         return LiveSession(
             id=_new_id(),
             human=human,
@@ -165,7 +176,7 @@ class SessionBook:
             kernel=kernel,
             sandbox_state=sandbox[0],
             sandbox_detail=sandbox[1],
-            client=BROKER,
+            client=client,
             key=key,
             opened_at=self._clock(),
             expires_at=expires_at,
@@ -276,9 +287,13 @@ class SessionBook:
         return _session(row)
 
     def attested(self, session_id: str, key: str) -> LiveSession:
-        """The session that the broker with this key opened. Raises `PermissionDeniedError`."""
+        """The session of a kernel that whoever has this key opened.
+
+        Raises:
+            PermissionDeniedError: It is another's, or a command line's.
+        """
         session = self.get(session_id)
-        if not session.by_broker:
+        if not session.reporter:
             raise PermissionDeniedError(
                 "This is a command line's session: no broker vouches for what it shows.",
                 code="no_broker",

@@ -78,6 +78,15 @@ class OpenSession(Wire):
     sandbox: Sandbox
 
 
+class OpenHeadless(OpenSession):
+    """A process that runs a notebook without a Jupyter server asks for its kernel's session.
+
+    Nobody vouches for it: what it says of cells is recorded as the kernel's own word.
+    """
+
+    headless: Literal[True]
+
+
 class OpenCommandLine(Wire):
     """A person's command line asks for a session. It has no broker, so nothing it says counts."""
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from jupyter_zt.extension.sandbox import SandboxState, set_session_opener
+from jupyter_zt.extension.sandbox import set_session_opener
+from jupyter_zt.extension.session_opener import SandboxState
 from tests import fixtures_postgres
 from tests.bench.direct import Direct
 from tests.fixtures_gateway import REDIRECT, Gateway, Session

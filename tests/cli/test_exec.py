@@ -306,12 +306,9 @@ def test_no_broker_vouches_for_cells_of_a_command_line(
     session = opened(analyst)
     report = {"msg_id": "m", "cell_id": "c", "source": "1", "outputs": [], "status": "ok"}
     path = f"/v1/sessions/{session['id']}/cells"
-    for shown, code in (
-        (auth(analyst), "insufficient_scope"),
-        (gateway.broker_auth, "no_broker"),
-    ):
+    for shown in (auth(analyst), gateway.broker_auth):
         answer = gateway.request("POST", path, auth=shown, json=report)
-        assert (answer.status_code, answer.json()["code"]) == (403, code)
+        assert (answer.status_code, answer.json()["code"]) == (403, "no_broker")
     with pytest.raises(AuthenticationError) as refused:
         gateway.request("POST", path, auth=auth(analyst, "attest"), json=report)
     assert refused.value.code == "invalid_scope"
@@ -320,6 +317,34 @@ def test_no_broker_vouches_for_cells_of_a_command_line(
     assert opening["sandbox"] == {"state": "unsandboxed", "detail": "command line"}
     assert opening["principal"]["agent"] == ""
     seal(analyst, session["id"])
+
+
+def test_cells_of_a_headless_kernel_are_reported_by_the_process_that_opened_its_session(
+    analyst: CommandLine, gateway: Gateway
+) -> None:
+    """Not by the person's other processes, and not by a broker; and never as a broker's word."""
+    body = {
+        "notebook": "tour.ipynb",
+        "kernel": "k",
+        "sandbox": {"state": "sandboxed", "detail": "believe me"},
+        "headless": True,
+    }
+    runner = auth(analyst)
+    answer = httpx.post(f"{gateway.url}/v1/sessions", auth=runner, json=body)
+    assert answer.status_code == 201, answer.text
+    session = answer.json()["id"]
+    path = f"/v1/sessions/{session}/cells"
+    report = {"msg_id": "m", "cell_id": "c", "source": "1", "outputs": [], "status": "ok"}
+    for other in (auth(analyst), gateway.broker_auth):
+        assert gateway.request("POST", path, auth=other, json=report).status_code == 403
+    assert gateway.request("POST", path, auth=runner, json=report).status_code == 201
+    opening, cell = gateway.records(session)
+    assert (opening["reporter"], cell["attested_by"]) == ("kernel", "kernel")
+    seal(analyst, session)
+    # Nor does a broker pass for a process that nobody vouches for.
+    broker = gateway.auth("analyst", "session")
+    answer = gateway.request("POST", "/v1/sessions", auth=broker, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_a_broker")
 
 
 def test_only_its_own_person_steers_it(

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from jupyter_client import KernelManager
+from jupyter_client import KernelManager, MultiKernelManager
 from traitlets.config import Config
 
 from jupyter_zt.errors import PermissionDeniedError, UnavailableError, ZTError
@@ -124,11 +124,19 @@ def refused(work: Path, **settings: Any) -> ZTError:
     return caught.value
 
 
-def test_without_a_broker_no_kernel_starts(work: Path) -> None:
+def test_without_a_broker_no_kernel_of_a_server_starts_whoever_is_logged_in(work: Path) -> None:
+    """A stock Jupyter server serves whoever comes: it never gets its user's own login."""
     sandbox.set_session_opener(None)
-    error = refused(work)
-    assert isinstance(error, UnavailableError)
-    assert error.code == "no_broker"
+    before = own_folders()
+    with pytest.raises(UnavailableError) as caught:
+        MultiKernelManager().start_kernel(kernel_name="zt", cwd=str(work))
+    assert caught.value.code == "no_broker"
+    assert own_folders() == before
+
+
+def test_without_a_broker_and_a_login_no_kernel_starts(work: Path) -> None:
+    sandbox.set_session_opener(None)
+    assert refused(work).code == "not_logged_in"
 
 
 def test_a_broker_that_refuses_stops_the_start(work: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any, Self
 from jupyter_client import KernelManager
 from traitlets.config import Config
 
-from jupyter_zt.extension.sandbox import SandboxState, set_session_opener
+from jupyter_zt.extension.sandbox import set_session_opener
+from jupyter_zt.extension.session_opener import SandboxState
 from tests.fixtures_gateway import Session
 
 READY_SECONDS = 60

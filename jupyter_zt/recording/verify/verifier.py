@@ -194,7 +194,13 @@ def _say_what_is_not_proven(report: Report, bundle: Bundle, *, witnessed_before:
             "That everybody is shown the same log: without a witness its operator could keep two. "
             "Keep checkpoints and compare with --previous."
         )
-    if bundle.of_kind("cell"):
+    cells = bundle.of_kind("cell")
+    if any(cell.text("attested_by") == "kernel" for cell in cells):
+        say(
+            "Which code ran and what came out: the process that started the kernel says so, and no "
+            "Jupyter server vouches for it. The gateway vouches for each action and its result."
+        )
+    elif cells:
         say(
             "What code did inside of the kernel: the Jupyter server vouches for what was run and "
             "what came out, the gateway for each action and its result."

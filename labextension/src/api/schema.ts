@@ -140,6 +140,8 @@ export interface paths {
         /**
          * Open Session
          * @description A broker opens a session for a kernel of its person; a command line, its own (`{}`).
+         *
+         *     And a person's own process for a headless kernel.
          */
         post: operations["open_session_v1_sessions_post"];
         delete?: never;
@@ -537,6 +539,24 @@ export interface components {
          */
         OpenCommandLine: Record<string, never>;
         /**
+         * OpenHeadless
+         * @description A process that runs a notebook without a Jupyter server asks for its kernel's session.
+         *
+         *     Nobody vouches for it: what it says of cells is recorded as the kernel's own word.
+         */
+        OpenHeadless: {
+            /** Notebook */
+            notebook: string;
+            /** Kernel */
+            kernel: string;
+            sandbox: components["schemas"]["Sandbox"];
+            /**
+             * Headless
+             * @constant
+             */
+            headless: true;
+        };
+        /**
          * OpenSession
          * @description A broker asks for a session for a kernel of its person. Who acts is the token's to say.
          */
@@ -730,6 +750,7 @@ export type Health = components['schemas']['Health'];
 export type LoginSettings = components['schemas']['LoginSettings'];
 export type Me = components['schemas']['Me'];
 export type OpenCommandLine = components['schemas']['OpenCommandLine'];
+export type OpenHeadless = components['schemas']['OpenHeadless'];
 export type OpenSession = components['schemas']['OpenSession'];
 export type OpenedSession = components['schemas']['OpenedSession'];
 export type Problem = components['schemas']['Problem'];
@@ -950,7 +971,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OpenSession"] | components["schemas"]["OpenCommandLine"];
+                "application/json": components["schemas"]["OpenHeadless"] | components["schemas"]["OpenSession"] | components["schemas"]["OpenCommandLine"];
             };
         };
         responses: {
