@@ -85,7 +85,12 @@ class Limits(Section):
 
 
 class Postgres(Section):
-    """A connection of kind postgres."""
+    """A connection of kind postgres.
+
+    Attributes:
+        untrusted: Relations whose rows strangers may write (tickets, messages), or ["*"]: an agent
+            that has read them may have been told what to do.
+    """
 
     kind: Literal["postgres"]
     description: str = ""
@@ -98,6 +103,7 @@ class Postgres(Section):
     sslrootcert: Path | None = None
     schema_: str = Field(default="public", alias="schema")
     limits: Limits = Limits()
+    untrusted: list[str] = Field(default_factory=list)
 
 
 class Llm(Section):

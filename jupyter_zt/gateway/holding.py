@@ -93,6 +93,13 @@ async def await_consent(
         decision = rooms.decide(session, held.action, understood.target, understood.facts)
         if decision.verdict is Verdict.DENY:
             raise ConflictError("Policy now denies this.", code="policy_changed")
+        asked = decision.obligations
+        if asked.quorum > approval.quorum or asked.reviewer_role not in {
+            "",
+            approval.reviewer_role,
+        }:
+            # What the session did meanwhile made policy stricter than what people were asked for.
+            raise ConflictError("Policy now asks for more consent.", code="policy_changed")
         digest = digest_of(
             session, understood.target, understood.facts, decision, held.action, held.nonce
         )

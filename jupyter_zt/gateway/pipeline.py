@@ -11,12 +11,17 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Connection
 
 from jupyter_zt.approvals import HeldAction
 from jupyter_zt.errors import ConflictError, NotFoundError, ZTError
 from jupyter_zt.gateway.budgets import Meter
 from jupyter_zt.gateway.deliver import deliver
 from jupyter_zt.gateway.endings import abandon, fail
+from jupyter_zt.gateway.histories import remember, store_history, write_history
 from jupyter_zt.gateway.holding import await_consent, hold, leasable
 from jupyter_zt.gateway.rooms import Rooms, together
 from jupyter_zt.gateway.sessions import LiveSession
@@ -99,25 +104,19 @@ async def _walk(
         decision = rooms.budgets.charge(meter, decision, foreseen)
     # (4) Record the intent and the decision, durably, before anything goes upstream.
     drafts = [_intent(action, facts, decision), _decision(action, decision)]
+    changes: list[Callable[[Connection], object]] = [meter.write] if meter.unstored else []
     held: HeldAction | None = None
     if decision.verdict is Verdict.HOLD and target is not None:
         held = hold(rooms, session, Understood(action, target, facts, decision))
         drafts.append(rooms.consent.opened_draft(held))
+        changes.append(partial(rooms.approvals.add, held=held))
     elif decision.verdict is Verdict.ALLOW:
         drafts.append(
             RecordDraft(RecordKind.EXECUTE_START, session.id, fields={"action": action.id})
         )
-    records = await unbroken(
-        rooms.records.append(
-            drafts,
-            also=together(
-                [
-                    *([lambda connection: rooms.approvals.add(connection, held)] if held else []),
-                    *([meter.write] if meter.unstored else []),
-                ]
-            ),
-        )
-    )
+    if held is None and remember(session, target, facts, decision.verdict):
+        changes.append(partial(write_history, session=session))
+    records = await unbroken(rooms.records.append(drafts, also=together(changes)))
     meter.stored()
     session.cell_actions.setdefault(action.cell, []).append(str(records[0].seq))
     stream.event("accepted", action=action.id, record=str(records[0].leaf))
@@ -198,6 +197,8 @@ async def _carry_out(
             if executing is None:
                 return
             started = time.monotonic()
+            if remember(session, target, understood.facts, Verdict.ALLOW):
+                await asyncio.to_thread(store_history, rooms.engine, session)
         # (6) Lease: a short-lived, least-privilege identity at the target.
         lease = await rooms.leases.take(
             session, target, understood.facts, rooms.agent(action.agent)
@@ -268,5 +269,6 @@ def _decision(action: Action, decision: Decision) -> RecordDraft:
             "reasons": list(decision.reasons),
             "policies": list(decision.policies),
             "policy": decision.policy_digest,
+            "obligations": decision.obligations.to_json(),
         },
     )

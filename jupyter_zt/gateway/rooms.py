@@ -19,6 +19,7 @@ from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.halting import Halting
+from jupyter_zt.gateway.histories import restore_histories
 from jupyter_zt.gateway.leases import Leases
 from jupyter_zt.gateway.live_policies import LivePolicies
 from jupyter_zt.gateway.records import Records, principal_fields
@@ -104,7 +105,7 @@ class Rooms:
             )
         principal = session.principal(action.agent)
         decision = self.policies.current.decide(
-            principal, action, target.kind, facts, carries=CARRIED_OUT
+            principal, action, target.kind, facts, session.history, carries=CARRIED_OUT
         )
         return within_ceiling(self.agents, action.agent, target.name, facts, decision)
 
@@ -274,6 +275,7 @@ class Rooms:
         """Recovers what the last process left, prepares the targets, opens the sockets."""
         prepare_runtime(self.config.runtime)
         sessions = {session.id: session for session in self.sessions.load_unsealed()}
+        restore_histories(self.engine, sessions)
         for held in self.approvals.unfinished():
             if held.agent and (session := sessions.get(held.approval.session)):
                 session.acting[held.action.id] = held.agent

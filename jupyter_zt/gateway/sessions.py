@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeniedError
 from jupyter_zt.gateway.clients import BROKER
 from jupyter_zt.gateway.sockets import SessionSocket
-from jupyter_zt.model import ADMIN, Human, Lease, Principal
+from jupyter_zt.model import ADMIN, History, Human, Lease, Principal
 from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
 
@@ -71,6 +71,7 @@ class LiveSession:
         leases: Read lease per connection and agent, made on demand.
         running: Tasks of actions under way.
         cell_actions: Message id of a cell -> sequence numbers of its intents.
+        history: What policy may know of its past.
         acting: Action under way -> the agent as which it is done, where the session has none.
     """
 
@@ -94,6 +95,7 @@ class LiveSession:
     running: set[asyncio.Task[None]] = field(default_factory=set)
     cell_actions: dict[str, list[str]] = field(default_factory=dict)
     acting: dict[str, str] = field(default_factory=dict)
+    history: History = field(default_factory=History)
 
     def principal(self, agent: str | None) -> Principal:
         """Who acts on this session's socket, as this agent."""

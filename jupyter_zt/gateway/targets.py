@@ -78,6 +78,10 @@ class Target(Protocol):
         """What it compares columns with whose masks leak a part; empty where it reads none."""
         ...
 
+    def untrusted(self, facts: Facts) -> bool:
+        """Whether strangers may have written what this reads."""
+        ...
+
     def privileges(self, facts: Facts) -> tuple[str, ...]:
         """What the lease for these facts is made from, for an approval to be bound to."""
         ...
@@ -144,6 +148,7 @@ class PostgresConnection:
         self.name = name
         self.description = settings.description
         self._masks = masks
+        self._untrusted = frozenset(settings.untrusted)
         root = settings.sslrootcert
         endpoint = PostgresEndpoint(
             settings.host,
@@ -192,6 +197,11 @@ class PostgresConnection:
         if not leaky or not (leaky & read or "*" in read):
             return frozenset()
         return postgres_constants(action.command) | {repr(value) for value in action.parameters}
+
+    def untrusted(self, facts: Facts) -> bool:
+        """By the relation's name, in whichever schema."""
+        read = {name.rpartition(".")[2].strip('"') for name in facts.relations_read}
+        return bool(read) and ("*" in self._untrusted or not self._untrusted.isdisjoint(read))
 
     def privileges(self, facts: Facts) -> tuple[str, ...]:
         """The facts that a write's lease is made from."""
@@ -268,6 +278,11 @@ class LlmConnection:
         """A model has no columns."""
         del action
         return frozenset()
+
+    def untrusted(self, facts: Facts) -> bool:
+        """A model says what it was asked."""
+        del facts
+        return False
 
     def privileges(self, facts: Facts) -> tuple[str, ...]:
         """Calling the configured model."""

@@ -75,6 +75,17 @@ class Obligations:
             step_up_seconds=_least(self.step_up_seconds, other.step_up_seconds),
         )
 
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON of what is asked for: numbers as strings."""
+        asked = {
+            "reviewer_role": self.reviewer_role,
+            "quorum": str(self.quorum or ""),
+            "max_rows": str(self.max_rows or ""),
+            "masks": {tag: kind.value for tag, kind in self.masks},
+            "step_up_seconds": str(self.step_up_seconds or ""),
+        }
+        return {name: value for name, value in asked.items() if value}
+
     def covers(self, other: Obligations) -> bool:
         """Whether this asks for everything that `other` asks for, or more."""
         try:

@@ -1,4 +1,4 @@
-"""Tables of the gateway's own state: sessions, approvals, votes, budgets."""
+"""Tables of the gateway's own state: sessions, histories, approvals, votes, budgets."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ switches = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# What policy may know of a session's past (`History.to_json`).
+session_histories = Table(
+    "session_histories",
+    metadata,
+    Column("session", String(64), ForeignKey("sessions.id"), primary_key=True),
+    Column("history", Text, nullable=False),
 )
 
 approvals = Table(
