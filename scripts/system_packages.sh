@@ -48,7 +48,7 @@ missing() {
   # Where apt can't, setup.sh takes bubblewrap from PyPI.
   has_bubblewrap || ! can_apt || echo "bubblewrap|bubblewrap (the kernel's sandbox)"
   [ "$1" = demo ] && return
-  has_npm || echo "-|npm (it comes with Node.js), for the tests against a second identity provider"
+  has_npm || echo "-|npm (it comes with Node.js), for the tests against a second identity provider and under JupyterHub"
   has_browser || echo "chromium|Chromium or Google Chrome (not the snap), for the browser tests"
   has_font || echo "fonts-dejavu-core|a TrueType font (DejaVu), for the browser tests"
   has_postgresql || echo "postgresql|PostgreSQL's server programs, for the tests against a second PostgreSQL"

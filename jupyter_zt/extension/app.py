@@ -7,6 +7,7 @@ server instead: a page without the broker would look the same and guard nothing.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,20 @@ from jupyter_zt.extension.broker import Broker
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.guarded_routes import guard
 from jupyter_zt.extension.handlers import api_handlers
+from jupyter_zt.extension.hub_environment import runs_under_hub
+from jupyter_zt.extension.hub_people import HubLoginHandler, ZTHub
 from jupyter_zt.extension.own_routes import give_each_person_their_own
+from jupyter_zt.extension.people import PEOPLE
 from jupyter_zt.extension.preconditions import (
     check_gateway_url,
+    check_issuer,
     check_recordings_folder,
     check_server,
     read_broker_secret,
 )
 from jupyter_zt.extension.recording_access import recordings_folder
 from jupyter_zt.extension.sandbox import set_session_opener
+from jupyter_zt.identity.exchange import ACCESS_TOKEN, ID_TOKEN
 
 __all__ = ["ZT"]
 
@@ -74,6 +80,7 @@ class ZT(ExtensionApp):
     )
 
     _broker: Broker | None = None
+    _hub: ZTHub | None = None
 
     def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Pass on what the server's parts must know, before it makes them."""
@@ -107,6 +114,8 @@ class ZT(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Every extension is loaded, and the server has not yet answered a request."""
+        if self._hub is not None:
+            self._hub.hide_token(serverapp)
         try:
             give_each_person_their_own(serverapp.web_app)
             guard(serverapp.web_app, serverapp.identity_provider)
@@ -117,6 +126,8 @@ class ZT(ExtensionApp):
         """Add the broker's API."""
         if self._broker is not None:
             self.handlers.extend(api_handlers(self._broker))
+        if self._hub is not None:
+            self.handlers.append(("/login", HubLoginHandler))
 
     async def stop_extension(self) -> None:
         """End all kernels while the gateway can still be told, and seal their recordings."""
@@ -144,9 +155,14 @@ class ZT(ExtensionApp):
         check_gateway_url(self.gateway_url)
         check_recordings_folder(self._recordings(server), Path(server.root_dir))
         secret = read_broker_secret(self.broker_secret_file)
-        people: Any = server.identity_provider
+        people = self._find_people(server)
         broker = Broker(
-            gateway=GatewayClient(self.gateway_url, secret, people.id_token),
+            gateway=GatewayClient(
+                self.gateway_url,
+                secret,
+                people.id_token,
+                token_type=ACCESS_TOKEN if self._hub else ID_TOKEN,
+            ),
             people=people,
             root=Path(server.root_dir),
             recordings=self._recordings(server),
@@ -159,6 +175,22 @@ class ZT(ExtensionApp):
         kernels.care = broker
         set_session_opener(broker)
         return broker
+
+    def _find_people(self, server: ServerApp) -> Any:
+        """Who logs people in here: our identity provider, or the Hub.
+
+        Raises:
+            ConfigError: The Hub's address is not known.
+        """
+        people: Any = server.identity_provider
+        if runs_under_hub():
+            self._hub = people = ZTHub(parent=self)
+            check_issuer(people.issuer)
+            people.stand_around(server)
+            # The Hub stops servers so, without a terminal; Python's default would skip the sealing.
+            signal.signal(signal.SIGINT, server._signal_stop)  # noqa: SLF001 - meant for the Hub
+        server.web_app.settings[PEOPLE] = people
+        return people
 
     def _recordings(self, server: ServerApp) -> Path:
         return recordings_folder(self.recordings_dir, Path(server.root_dir).absolute())

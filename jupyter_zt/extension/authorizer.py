@@ -24,6 +24,7 @@ from tornado.web import HTTPError
 from traitlets import Unicode
 
 from jupyter_zt.extension import ownership
+from jupyter_zt.extension.people import person_of
 from jupyter_zt.extension.recording_access import is_recording, may_read, recordings_folder
 from jupyter_zt.model import ADMIN, Human
 
@@ -50,8 +51,8 @@ class ZTAuthorizer(Authorizer):
         Raises:
             HTTPError: 404 for a kernel or session that is not this person's.
         """
-        human = self._person(handler, user)
-        if human is None or resource in _NOBODY:
+        human = person_of(handler)
+        if human is None or human.key != user.username or resource in _NOBODY:
             return False
         if resource in _FOR_ADMINISTRATORS or (resource in _SERVER_STATE and action != "read"):
             return ADMIN in human.roles
@@ -64,11 +65,6 @@ class ZTAuthorizer(Authorizer):
             return False
         export = handler.path_kwargs.get("format")
         return not (resource == "nbconvert" and export is not None and export not in _EXPORTS)
-
-    def _person(self, handler: Any, user: User) -> Human | None:
-        provider: Any = self.identity_provider
-        human: Human | None = provider.person(handler)
-        return human if human is not None and human.key == user.username else None
 
     # ------------------------------------------------------------------ kernels
 

@@ -19,7 +19,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError
 
 from jupyter_zt.errors import AuthenticationError, UnavailableError, ZTError
-from jupyter_zt.extension import bubblewrap
+from jupyter_zt.extension import bubblewrap, ownership
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.kernel_watch import KernelWatch
 from jupyter_zt.extension.session_opener import SandboxState
@@ -32,7 +32,7 @@ _MAX_NOTEBOOK_CHARACTERS: Final = 512
 
 
 class People(Protocol):
-    """Who is logged in, and whose kernels are whose."""
+    """Who is logged in."""
 
     def person(self, handler: JupyterHandler) -> Human | None:
         """The person of a request; None when nobody is logged in."""
@@ -43,22 +43,13 @@ class People(Protocol):
     def watch_logins(self, listener: Callable[[str], None]) -> None:
         """Tell it whose login (`Human.key`) has started or ended, each time."""
 
-    def owner(self, kernel_id: str) -> str | None:
-        """`Human.key` of a kernel's owner; None for a kernel that nobody claimed."""
-
-    def claim(self, kernel_id: str, human_key: str) -> None:
-        """From now on the kernel is theirs."""
-
-    def release(self, kernel_id: str) -> None:
-        """The kernel is gone."""
-
 
 class Broker:
     """What handlers, kernel manager and sandbox need of the extension.
 
     Args:
         gateway: The gateway's control API.
-        people: Logins and ownership.
+        people: Logins.
         root: The server's root folder; notebooks are named relative to it.
         recordings: Folder of recordings.
         allow_other_kernels: Whether kernels other than ours may run, unfiltered and unrecorded.
@@ -122,7 +113,7 @@ class Broker:
         person = self._people.person(handler) if handler is not None else None
         if person is None:
             raise HTTPError(403, "A kernel is started by a person who is logged in.")
-        self._people.claim(kernel_id, person.key)
+        ownership.claim(kernel_id, person.key)
 
     def listen(self, kernel_id: str, kernel: KernelManager) -> None:
         """The kernel runs: hear what it publishes."""
@@ -135,7 +126,7 @@ class Broker:
     async def end(self, kernel_id: str) -> None:
         """The kernel is gone for good: seal its session."""
         await self._sessions.end(kernel_id)
-        self._people.release(kernel_id)
+        ownership.release(kernel_id)
 
     async def end_all(self) -> None:
         """The server stops."""
@@ -150,7 +141,7 @@ class Broker:
         Raises:
             ZTError: Nobody claimed the kernel, or the gateway or the login is not there.
         """
-        owner = self._people.owner(kernel_id)
+        owner = ownership.owner_of(kernel_id)
         if owner is None:
             raise UnavailableError("This kernel belongs to nobody.", code="no_owner")
         sandbox = {"state": sandbox_state.state, "detail": sandbox_state.detail[:512]}

@@ -19,6 +19,7 @@ import httpx
 
 from jupyter_zt.errors import UnavailableError, ZTError, error_from_problem
 from jupyter_zt.identity import GatewayAuth, TokenClient
+from jupyter_zt.identity.exchange import ID_TOKEN
 from jupyter_zt.identity.gateway_auth import REVOCATION_PATH
 from jupyter_zt.identity.gateway_tokens import APPROVE, ATTEST, READ, SESSION
 
@@ -53,6 +54,7 @@ class GatewayClient:
             there is no login.
         transport: Where a test plugs in; None for the network.
         client_id: As which client tokens are asked for.
+        token_type: What `id_token` gives instead, where people have no ID tokens.
 
     Every method raises `ZTError`.
     """
@@ -63,10 +65,13 @@ class GatewayClient:
         broker_secret: str,
         id_token: Callable[[str], Awaitable[str]],
         transport: httpx.AsyncBaseTransport | None = None,
+        *,
         client_id: str = _CLIENT_ID,
+        token_type: str = ID_TOKEN,
     ) -> None:
         self._url = url
         self._id_token = id_token
+        self._token_type = token_type
         self._client = TokenClient(url, client_id, broker_secret)
         self._attesting = GatewayAuth(self._client, [ATTEST])
         self._people: dict[tuple[str, str, str], GatewayAuth] = {}
@@ -210,7 +215,11 @@ class GatewayClient:
         name = (person, scopes, agent)
         if name not in self._people:
             self._people[name] = GatewayAuth(
-                self._client, scopes.split(), lambda: self._id_token(person), agent=agent
+                self._client,
+                scopes.split(),
+                lambda: self._id_token(person),
+                subject_type=self._token_type,
+                agent=agent,
             )
         return self._people[name]
 

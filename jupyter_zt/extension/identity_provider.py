@@ -11,16 +11,16 @@ from typing import Any
 
 import httpx
 from jupyter_server.auth.identity import IdentityProvider, User
-from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.websocket import WebSocketHandler
 from traitlets import Bool, Dict, Float, List, TraitError, Unicode, Union, default, validate
 
 from jupyter_zt.errors import ConfigError, ZTError
-from jupyter_zt.extension import backchannel, ownership
+from jupyter_zt.extension import backchannel
 from jupyter_zt.extension import login as pages
 from jupyter_zt.extension.login_attempts import Attempts
 from jupyter_zt.extension.logins import Login, Logins
+from jupyter_zt.extension.people import refuse_api_call
 from jupyter_zt.identity import RelyingParty, Tokens
 from jupyter_zt.model import ADMIN, ANALYST, AUDITOR, REVIEWER, Human
 
@@ -185,7 +185,7 @@ class ZTIdentityProvider(IdentityProvider):
         elif handler.get_cookie(self.get_cookie_name(handler)):
             code = "login_expired"
         if login is None:
-            self._refuse_api_call(handler, code)
+            refuse_api_call(handler, code)
             return None
         if isinstance(handler, WebSocketHandler):
             login.attach(handler)
@@ -195,15 +195,6 @@ class ZTIdentityProvider(IdentityProvider):
     def login_of(self, handler: web.RequestHandler) -> Login | None:
         """The living login that a request's cookie names."""
         return self.logins.find(handler.get_cookie(self.get_cookie_name(handler)))
-
-    def _refuse_api_call(self, handler: web.RequestHandler, code: str) -> None:
-        """JSON instead of a redirect to a page, where somebody must be logged in."""
-        method = getattr(handler, str(handler.request.method).lower(), None)
-        if isinstance(handler, APIHandler) and not getattr(
-            method, "__allow_unauthenticated", False
-        ):
-            text = "Your login has ended. Log in again."
-            raise web.HTTPError(401, text, reason=code)
 
     def is_token_authenticated(self, handler: web.RequestHandler) -> bool:
         """Never: so XSRF and origin checks always apply."""
@@ -223,18 +214,6 @@ class ZTIdentityProvider(IdentityProvider):
     def watch_logins(self, listener: Callable[[str], None]) -> None:
         """Tell it whose login has started or ended, each time."""
         self.logins.watch(listener)
-
-    def owner(self, kernel_id: str) -> str | None:
-        """`Human.key` of a kernel's owner."""
-        return ownership.owner_of(kernel_id)
-
-    def claim(self, kernel_id: str, human_key: str) -> None:
-        """From now on the kernel is theirs."""
-        ownership.claim(kernel_id, human_key)
-
-    def release(self, kernel_id: str) -> None:
-        """The kernel is gone."""
-        ownership.release(kernel_id)
 
     # ------------------------------------------------------------------ login and logout
 

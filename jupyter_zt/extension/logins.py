@@ -25,13 +25,13 @@ from jupyter_zt.errors import AuthenticationError, UnavailableError, ZTError
 from jupyter_zt.identity import Logout, RoleMap, Tokens, human_from_claims
 from jupyter_zt.model import Human
 
-__all__ = ["Login", "Logins", "current"]
+__all__ = ["CLOSED_BY_LOGOUT", "Login", "Logins", "WebSocket", "current", "login_ended"]
 
 RENEW_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 OVERTAKEN_SECONDS = 600.0
 """So long a login can be under way when its logout comes (`login_attempts.ATTEMPT_SECONDS`)."""
-_CLOSED_BY_LOGOUT = 4401
+CLOSED_BY_LOGOUT = 4401
 
 
 class WebSocket(Protocol):
@@ -100,7 +100,7 @@ class Login:
                 # A caller that goes away must not lose the rotated refresh token.
                 await asyncio.shield(self._renewal)
         if self.ended:
-            raise _ended()
+            raise login_ended()
         return self.tokens.id_token
 
     @property
@@ -133,7 +133,7 @@ class Login:
             return
         self.ended = True
         for socket in list(self._sockets):
-            socket.close(_CLOSED_BY_LOGOUT, "login_expired")
+            socket.close(CLOSED_BY_LOGOUT, "login_expired")
         if self._told is not None:
             self._told(self)
 
@@ -205,7 +205,7 @@ class Logins:
             AuthenticationError: `login_expired`: the provider has ended it while it was under way.
         """
         if any(logout.precedes(tokens.claims) for logout in self._logouts):
-            raise _ended()
+            raise login_ended()
         secret = self._randomness(32)
         login = Login(
             tokens,
@@ -259,7 +259,7 @@ class Logins:
             AuthenticationError: `login_expired`: the person is not logged in.
             UnavailableError: `identity_provider_unreachable`.
         """
-        problem: ZTError = _ended()
+        problem: ZTError = login_ended()
         for login in self.of_person(human_key):
             try:
                 return await login.fresh_id_token()
@@ -292,7 +292,7 @@ def current(handler: Any) -> Login:
     """
     login: Login | None = handler.identity_provider.login_of(handler)
     if login is None:
-        raise _ended()
+        raise login_ended()
     return login
 
 
@@ -301,7 +301,8 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def _ended() -> AuthenticationError:
+def login_ended() -> AuthenticationError:
+    """What is said to whoever's login has ended."""
     return AuthenticationError(
         "Your login has ended.", code="login_expired", hint="Log in again in JupyterLab."
     )

@@ -14,6 +14,7 @@ from jupyter_server.base.call_context import CallContext
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from traitlets import Unicode
 
+from jupyter_zt.extension.people import person_of
 from jupyter_zt.extension.recording_access import is_recording, may_list, recordings_folder
 from jupyter_zt.model import Human
 
@@ -71,5 +72,4 @@ class ZTContentsManager(AsyncLargeFileManager):
 def _person() -> Human | None:
     """Whose request this is."""
     handler = CallContext.get(CallContext.JUPYTER_HANDLER)
-    person: Human | None = handler.identity_provider.person(handler) if handler else None
-    return person
+    return person_of(handler) if handler else None

@@ -11,6 +11,11 @@ from jupyter_server.serverapp import ServerApp
 
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.extension.authorizer import ZTAuthorizer
+from jupyter_zt.extension.hub_environment import (
+    is_hubs_provider,
+    keeps_user_config,
+    runs_under_hub,
+)
 from jupyter_zt.extension.identity_provider import ZTIdentityProvider
 from jupyter_zt.extension.kernels import ZTKernelManager
 from jupyter_zt.extension.own_files import ZTContentsManager
@@ -20,6 +25,7 @@ from jupyter_zt.extension.websocket import ZTWebsocketConnection
 
 __all__ = [
     "check_gateway_url",
+    "check_issuer",
     "check_recordings_folder",
     "check_server",
     "read_broker_secret",
@@ -34,7 +40,8 @@ def check_server(server: ServerApp) -> None:
     Raises:
         ConfigError: With every setting that is missing or was changed.
     """
-    wrong = [name for name, holds in _requirements(server).items() if not holds]
+    identity = _hub_requirements(server) if runs_under_hub() else _login_requirements(server)
+    wrong = [name for name, holds in (identity | _requirements(server)).items() if not holds]
     if not wrong:
         return
     settings = "\n    ".join(wrong)
@@ -46,13 +53,28 @@ def check_server(server: ServerApp) -> None:
     )
 
 
+def _login_requirements(server: ServerApp) -> dict[str, bool]:
+    return {
+        "c.ServerApp.identity_provider_class is not ZTIdentityProvider": isinstance(
+            server.identity_provider, ZTIdentityProvider
+        )
+    }
+
+
+def _hub_requirements(server: ServerApp) -> dict[str, bool]:
+    return {
+        "c.ServerApp.identity_provider_class is not JupyterHub's: start `jupyterhub-singleuser`": (
+            is_hubs_provider(server.identity_provider)
+        ),
+        "c.Spawner.disable_user_config is False (in jupyterhub_config.py): files in a person's "
+        "home would configure the server": not keeps_user_config(),
+    }
+
+
 def _requirements(server: ServerApp) -> dict[str, bool]:
     """Setting, as an administrator writes it -> whether it holds."""
     websocket = server.kernel_websocket_connection_class
     return {
-        "c.ServerApp.identity_provider_class is not ZTIdentityProvider": isinstance(
-            server.identity_provider, ZTIdentityProvider
-        ),
         "c.ServerApp.authorizer_class is not ZTAuthorizer": isinstance(
             server.authorizer, ZTAuthorizer
         ),
@@ -96,6 +118,21 @@ def check_gateway_url(url: str) -> None:
         code="bad_gateway_url",
         hint="Write https://..., or http://127.0.0.1:<port> for a gateway on this host.",
     )
+
+
+def check_issuer(issuer: str) -> None:
+    """Records say whose Hub a person is of, and gateway and broker must call it the same.
+
+    Raises:
+        ConfigError: It is not known.
+    """
+    if not issuer.startswith(("https://", "http://")):
+        raise ConfigError(
+            "The Hub's public address is not known.",
+            code="hub_unknown",
+            hint="Write c.JupyterHub.public_url = 'https://hub.example.org/' in "
+            "jupyterhub_config.py, or c.ZTHub.issuer here.",
+        )
 
 
 def check_recordings_folder(recordings: Path, root: Path) -> None:

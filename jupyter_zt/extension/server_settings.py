@@ -4,6 +4,9 @@ The one documented line of ``jupyter_server_config.py``::
 
     from jupyter_zt.extension import configure; configure(c)
 
+In a single-user server of JupyterHub the same line sets everything but the identity provider: the
+Hub's own stays.
+
 The wheel sets none of them by itself: an installed package must not take over the login of a server
 whose administrator has not asked for it. A server with the extension but without these settings
 does not start (`jupyter_zt.extension.preconditions`).
@@ -14,9 +17,14 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
+from jupyter_zt.extension.hub_environment import runs_under_hub, work_folder
+
 __all__ = ["CONFIGURE_LINE", "configure"]
 
 CONFIGURE_LINE: Final = "from jupyter_zt.extension import configure; configure(c)"
+
+_HUB_CACHE_SECONDS: Final = 10
+"""So long a request passes on what the Hub said before. JupyterHub's own default: five minutes."""
 
 # Scripts come from the server's own files only; JupyterLab does not start without 'unsafe-eval'.
 # Nothing is fetched from another place: a kernel has no network, and a notebook or document that it
@@ -39,12 +47,15 @@ def configure(c: Any) -> None:
             made after this call win; those that would open a path make the server refuse to start.
     """
     extension = "jupyter_zt.extension"
-    # (1) Who is asking: OpenID Connect only, each request authenticated and authorized.
-    c.ServerApp.identity_provider_class = f"{extension}.identity_provider.ZTIdentityProvider"
+    # (1) Who is asking: OpenID Connect or JupyterHub; each request authenticated and authorized.
+    if runs_under_hub():
+        _configure_for_hub(c)
+    else:
+        c.ServerApp.identity_provider_class = f"{extension}.identity_provider.ZTIdentityProvider"
+        c.IdentityProvider.token = ""
     c.ServerApp.authorizer_class = f"{extension}.authorizer.ZTAuthorizer"
     c.ServerApp.allow_unauthenticated_access = False
     c.ServerApp.disable_check_xsrf = False
-    c.IdentityProvider.token = ""
     # In memory only: the stock server's lies in a file that any process of its user can read.
     c.ServerApp.cookie_secret = secrets.token_bytes(32)
 
@@ -78,3 +89,13 @@ def configure(c: Any) -> None:
     # (5) Without the extension there is no server: a failure to load it is not only logged.
     c.ServerApp.jpserver_extensions.update({"jupyter_zt": True})
     c.ServerApp.reraise_server_extension_failures = True
+
+
+def _configure_for_hub(c: Any) -> None:
+    """The Hub's extension sets its identity provider; what is left is to make it forget soon."""
+    c.HubOAuth.cache_max_age = _HUB_CACHE_SECONDS
+    c.HubOAuth.allow_token_in_url = False
+    folder = work_folder()
+    if folder is not None:
+        # The Hub's extension says so too, but later than our parts ask for it.
+        c.ServerApp.root_dir = str(folder)

@@ -37,7 +37,6 @@ from jupyter_zt.extension.recording_file import RecordingFile
 __all__ = ["SEAL_TIMEOUT_SECONDS", "KernelSessions"]
 
 SEAL_TIMEOUT_SECONDS: Final = 10.0
-_RENEW_MARGIN_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 5.0
 
 
@@ -271,5 +270,4 @@ def _renew_at(expires_at: datetime) -> datetime:
     """Well before the session expires, and not all the time."""
     now = datetime.now(UTC)
     left = (expires_at - now).total_seconds()
-    early = max(_RENEW_MARGIN_SECONDS, left / 2)
-    return now + timedelta(seconds=max(left - early, _RETRY_SECONDS))
+    return now + timedelta(seconds=max(left / 2, _RETRY_SECONDS))

@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 from jupyter_zt.access.secrets import SecretReference, read_secret
 from jupyter_zt.errors import TokenRequestError
 from jupyter_zt.gateway.config import Configuration
+from jupyter_zt.gateway.hub_settings import HubIdentity
 from jupyter_zt.identity import Client
 from jupyter_zt.identity.gateway_tokens import ACTIONS, APPROVE, ATTEST, READ, REVOKE, SESSION
 
@@ -28,13 +29,15 @@ class Clients:
 
     def __init__(self, config: Configuration) -> None:
         identity = config.values.identity
-        broker = Client(BROKER, _FOR_A_PERSON | {ATTEST}, frozenset(identity.audiences))
+        by_id_token = None if isinstance(identity, HubIdentity) else identity
+        audiences = frozenset(by_id_token.audiences if by_id_token else ())
+        broker = Client(BROKER, _FOR_A_PERSON | {ATTEST}, audiences)
         self._known: dict[str, tuple[Client, SecretReference | None]] = {
             BROKER: (broker, config.secret(config.values.broker.secret))
         }
-        if identity.cli_client_id:
-            audience = frozenset([identity.cli_client_id])
-            command_line = Client(identity.cli_client_id, _FOR_A_PERSON, audience)
+        if by_id_token and by_id_token.cli_client_id:
+            audience = frozenset([by_id_token.cli_client_id])
+            command_line = Client(by_id_token.cli_client_id, _FOR_A_PERSON, audience)
             self._known[command_line.id] = (command_line, None)
 
     def authenticate(self, authorization: str, form: Mapping[str, str]) -> Client:

@@ -12,12 +12,21 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from jupyter_zt.access.secrets import SecretReference
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.gateway.agents import AgentSettings
 from jupyter_zt.gateway.budget_settings import Budget
+from jupyter_zt.gateway.hub_settings import HUB, OPENID, HubIdentity, provider_of
 from jupyter_zt.gateway.identity_settings import IdentitySettings
 from jupyter_zt.gateway.section import Name, Section
 
@@ -124,7 +133,10 @@ class GatewayConfig(Section):
     """The whole of `gateway.yaml`."""
 
     gateway: Listen = Listen()
-    identity: IdentitySettings
+    identity: Annotated[
+        Annotated[IdentitySettings, Tag(OPENID)] | Annotated[HubIdentity, Tag(HUB)],
+        Discriminator(provider_of),
+    ]
     broker: Broker
     approvals: Approvals = Approvals()
     connections: dict[Name, Connection]
@@ -248,8 +260,9 @@ def _as_config_error(error: ValidationError, path: Path, node: yaml.Node | None)
     found = error.errors()
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     location = list(first["loc"])
-    if location[:1] == ["connections"] and len(location) > 2:
-        del location[2]  # the discriminator's value, which pydantic puts after the name
+    tag = {"connections": 2, "identity": 1}.get(str(location[0])) if location else None
+    if tag is not None and len(location) > tag:
+        del location[tag]  # the discriminator's value, which pydantic puts after the name
     place = ".".join(str(part) for part in location) or "the file"
     hint = ""
     if first["type"] == "extra_forbidden":
@@ -257,7 +270,12 @@ def _as_config_error(error: ValidationError, path: Path, node: yaml.Node | None)
     elif first["type"] == "missing":
         hint = f"Add {location[-1]}:"
     elif "union_tag" in first["type"]:
-        hint = "Write kind: postgres or kind: llm."
+        is_identity = location == ["identity"]
+        hint = (
+            "Write provider: openid or provider: jupyterhub."
+            if is_identity
+            else "Write kind: postgres or kind: llm."
+        )
     message = first["msg"].removeprefix("Value error, ")
     return ConfigError(
         f"{place}: {message}.", file=str(path), line=_line_of(node, location), hint=hint

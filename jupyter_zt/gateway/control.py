@@ -16,6 +16,7 @@ from jupyter_zt.gateway import wire
 from jupyter_zt.gateway.callers import human_of
 from jupyter_zt.gateway.cells import record_cell
 from jupyter_zt.gateway.clients import BROKER
+from jupyter_zt.gateway.hub_settings import HubIdentity
 from jupyter_zt.gateway.rooms import Rooms, closed_since
 from jupyter_zt.gateway.session_api import connection_list, create_session_app
 from jupyter_zt.gateway.session_control import SessionControl
@@ -78,11 +79,12 @@ class Control:
     async def login(self) -> wire.LoginSettings:
         """Where and as which client a command line logs its person in. No login needed."""
         identity = self._rooms.config.values.identity
-        if not identity.cli_client_id:
+        if isinstance(identity, HubIdentity) or not identity.cli_client_id:
             raise NotFoundError(
                 "Nobody logs in at this gateway from a command line.",
                 code="no_command_line_login",
-                hint="An administrator can set identity.cli_client_id in gateway.yaml.",
+                hint="Where people log in at an OpenID provider an administrator can set "
+                "identity.cli_client_id in gateway.yaml.",
             )
         return wire.LoginSettings(
             issuer=identity.issuer,

@@ -25,6 +25,7 @@ class IdentitySettings(Section):
         cli_scopes: What it asks for besides `openid`.
     """
 
+    provider: Literal["openid"] = "openid"
     issuer: str = Field(pattern=r"^https?://")
     audiences: list[str] = Field(min_length=1)
     algorithms: list[str] = Field(default=["RS256"], min_length=1)

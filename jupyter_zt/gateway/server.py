@@ -27,6 +27,8 @@ from jupyter_zt.gateway.clients import Clients
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.halting import Halting
+from jupyter_zt.gateway.hub_logins import HubLogins
+from jupyter_zt.gateway.hub_settings import HubIdentity
 from jupyter_zt.gateway.leases import Leases
 from jupyter_zt.gateway.live_policies import LivePolicies
 from jupyter_zt.gateway.records import Records
@@ -38,12 +40,16 @@ from jupyter_zt.gateway.token_api import TokenEndpoint
 from jupyter_zt.gateway.token_revocations import TokenRevocations
 from jupyter_zt.identity import (
     GatewayTokens,
+    HubTokens,
+    HubVerifier,
     IdTokens,
     ProofVerifier,
+    SubjectVerifier,
     TokenExchange,
     TokenVerifier,
 )
 from jupyter_zt.identity.exchange import (
+    ACCESS_TOKEN,
     CLIENT_CREDENTIALS,
     ID_TOKEN,
     TOKEN_EXCHANGE,
@@ -120,16 +126,6 @@ def build_rooms(directory: Path) -> Rooms:
 
 def _build_tokens(config: Configuration, engine: Engine) -> TokenEndpoint:
     """The token endpoint: whom it believes, and what it gives tokens for."""
-    identity = config.values.identity
-    verifier = TokenVerifier(
-        identity.issuer,
-        identity.accepted_audiences,
-        identity.algorithms,
-        httpx.AsyncClient(),
-        groups_claim=identity.groups_claim,
-        subject_claim=identity.subject_claim,
-    )
-    roles = {str(role): groups for role, groups in identity.roles.items()}
     key = storage.load_or_create_key(
         config.state / "token.key",
         "key of the gateway's tokens",
@@ -137,7 +133,7 @@ def _build_tokens(config: Configuration, engine: Engine) -> TokenEndpoint:
     )
     exchange = TokenExchange(
         frozenset(config.origins),
-        {ID_TOKEN: IdTokens(verifier, roles)},
+        _subjects(config, engine),
         config.values.agents,
         now_utc,
     )
@@ -148,6 +144,26 @@ def _build_tokens(config: Configuration, engine: Engine) -> TokenEndpoint:
         proofs=ProofVerifier(config.origins),
         revocations=TokenRevocations(engine, time.time),
     )
+
+
+def _subjects(config: Configuration, engine: Engine) -> Mapping[str, SubjectVerifier]:
+    """Type of a person's token -> who believes it."""
+    identity = config.values.identity
+    roles = {str(role): groups for role, groups in identity.roles.items()}
+    if isinstance(identity, HubIdentity):
+        # No proxies from the environment, and no redirects: a Hub's token is a secret.
+        http = httpx.AsyncClient(timeout=10, trust_env=False)
+        hub = HubVerifier(identity.issuer, identity.api_url, identity.service, http)
+        return {ACCESS_TOKEN: HubTokens(hub, roles, HubLogins(engine, now_utc).since)}
+    verifier = TokenVerifier(
+        identity.issuer,
+        identity.accepted_audiences,
+        identity.algorithms,
+        httpx.AsyncClient(),
+        groups_claim=identity.groups_claim,
+        subject_claim=identity.subject_claim,
+    )
+    return {ID_TOKEN: IdTokens(verifier, roles)}
 
 
 def _write_trust(config: Configuration, log: Log) -> None:

@@ -20,6 +20,7 @@ from jupyter_zt.identity.exchange import (
 )
 from jupyter_zt.identity.gateway_auth import GatewayAuth, TokenClient
 from jupyter_zt.identity.gateway_tokens import GatewayToken, GatewayTokens
+from jupyter_zt.identity.hub import HubTokens, HubVerifier, hub_claims
 from jupyter_zt.identity.kept_tokens import dump_tokens, load_tokens
 from jupyter_zt.identity.logout_tokens import Logout
 from jupyter_zt.identity.proof_key import ProofKey
@@ -44,6 +45,8 @@ __all__ = [
     "GatewayTokens",
     "Grant",
     "Grants",
+    "HubTokens",
+    "HubVerifier",
     "IdTokens",
     "LoginState",
     "Logout",
@@ -61,6 +64,7 @@ __all__ = [
     "TokenVerifier",
     "Tokens",
     "dump_tokens",
+    "hub_claims",
     "human_from_claims",
     "is_protected",
     "load_tokens",

@@ -109,3 +109,11 @@ token_revocations = Table(
     Column("key", Text, primary_key=True),
     Column("at", Text, nullable=False),
 )
+
+# Logins at a JupyterHub: hash of its `session_id`, seconds since 1970.
+hub_logins = Table(
+    "hub_logins",
+    metadata,
+    Column("login", String(64), primary_key=True),
+    Column("seen_at", BigInteger, nullable=False),
+)
