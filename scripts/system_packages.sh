@@ -51,6 +51,7 @@ missing() {
   has_npm || echo "-|npm (it comes with Node.js), for the tests against a second identity provider and under JupyterHub"
   has_browser || echo "chromium|Chromium or Google Chrome (not the snap), for the browser tests"
   has_font || echo "fonts-dejavu-core|a TrueType font (DejaVu), for the browser tests"
+  command -v ip >/dev/null || echo "iproute2|ip (iproute2), for the test with two network namespaces"
   has_postgresql || echo "postgresql|PostgreSQL's server programs, for the tests against a second PostgreSQL"
 }
 

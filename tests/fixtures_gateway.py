@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import pytest
 
 from jupyter_zt.identity import GatewayAuth, RelyingParty, TokenClient
 from tests import fixtures_postgres
+from tests.certificates import certificate
 from tests.identity import world
 
 TOKEN_SECONDS = 24 * 3600
@@ -152,6 +154,7 @@ class Session:
 
     def __init__(self, gateway: Gateway, person: str, opened: dict[str, Any]) -> None:
         self.gateway = gateway
+        self.broker_auth = gateway.broker_auth
         self.person = person
         self.id: str = opened["id"]
         self.socket: str = opened["socket"]
@@ -201,7 +204,7 @@ class Session:
         return self.gateway.request(
             method,
             f"/v1/sessions/{self.id}/{path}",
-            auth=self.gateway.broker_auth,
+            auth=self.broker_auth,
             **options,
         )
 
@@ -246,14 +249,29 @@ class Gateway:
         self.issuer = issuer
         with world.free_socket() as probe:
             self.port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gateway.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._tokens: dict[str, str] = {}
-        self.client = TokenClient(self.url, "broker", BROKER_SECRET)
+        self.tls: ssl.SSLContext | None = None
+        self._is_at(f"http://127.0.0.1:{self.port}")
+        self._configure()
+
+    def _is_at(self, url: str) -> None:
+        self.url = url
+        self.client = TokenClient(url, "broker", BROKER_SECRET)
         self.broker_auth = GatewayAuth(self.client, ["attest"])
         self._auths: dict[tuple[str, str], GatewayAuth] = {}
-        self._configure()
+
+    def speak_tls(self, address: str = "127.0.0.1") -> Path:
+        """From its next start on, at this address; gives what to verify its certificate with."""
+        path = certificate(self.folder, "gateway", address)
+        settings = self.configuration["gateway"]
+        settings["listen"] = f"{address}:{self.port}"
+        settings["tls"] = {"certificate": path.name, "key": path.with_suffix(".key").name}
+        self.write()
+        self.tls = ssl.create_default_context(cafile=str(path))
+        self._is_at(f"https://{address}:{self.port}")
+        return path
 
     def _configure(self) -> None:
         (self.folder / "policies").mkdir()
@@ -318,7 +336,7 @@ class Gateway:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
         try:
-            return httpx.get(f"{self.url}/healthz").is_success
+            return self.request("GET", "/healthz").is_success
         except httpx.TransportError:
             return False
 
@@ -374,7 +392,8 @@ class Gateway:
         """Sends a request; in a person's name, as their broker does for a page."""
         if person:
             options["auth"] = self.auth(person)
-        return httpx.request(method, self.url + path, timeout=40, **options)
+        verify = self.tls or True
+        return httpx.request(method, self.url + path, timeout=40, verify=verify, **options)
 
     def auth(self, person: str, scopes: str = "read approve", agent: str = "") -> GatewayAuth:
         """The person's token for these scopes, by a real exchange."""
@@ -440,7 +459,9 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(folder: Path, postgres: fixtures_postgres.PostgresServer) -> Iterator[Gateway]:
+def running_gateway(
+    folder: Path, postgres: fixtures_postgres.PostgresServer, *, tls: bool = False
+) -> Iterator[Gateway]:
     """A gateway process with an identity provider of its own, both gone afterwards."""
     with world.demo_provider(
         folder / "identity", REDIRECT, id_token_seconds=TOKEN_SECONDS
@@ -448,6 +469,8 @@ def running_gateway(folder: Path, postgres: fixtures_postgres.PostgresServer) ->
         configuration = folder / "gateway"
         configuration.mkdir(mode=0o700)
         gateway = Gateway(configuration, postgres, provider.memory.issuer)
+        if tls:
+            gateway.speak_tls()
         gateway.start()
         try:
             yield gateway

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,8 +14,11 @@ import httpx
 
 from jupyter_zt.errors import UnavailableError, error_from_problem
 from jupyter_zt.identity import GatewayAuth, TokenClient
-from jupyter_zt.identity.gateway_tokens import READ, REVOKE, SESSION
+from jupyter_zt.identity.gateway_tls import tls_context, untrusted
+from jupyter_zt.identity.gateway_tokens import ACTIONS, READ, REVOKE, SESSION
 
+CA_FILE_VARIABLE = "JUPYTER_ZT_CA_FILE"
+"""Of the environment: PEM file with the authorities that may sign the gateway's certificate."""
 _TIMEOUT = httpx.Timeout(60, connect=5)
 
 
@@ -42,6 +47,17 @@ class LoginSettings:
         )
 
 
+def gateway_tls(url: str) -> ssl.SSLContext | None:
+    """How the certificate of a gateway is verified; None for http on this host.
+
+    Raises:
+        ConfigError: `bad_gateway_ca_file`.
+    """
+    if not url.startswith("https:"):
+        return None
+    return tls_context(os.environ.get(CA_FILE_VARIABLE, ""), CA_FILE_VARIABLE)
+
+
 class GatewayApi:
     """One kept connection to a gateway. Every method raises `ZTError`, with the gateway's words.
 
@@ -61,7 +77,8 @@ class GatewayApi:
         self._steers = GatewayAuth(self._client, [SESSION], id_token)
         self._ends = GatewayAuth(self._client, [REVOKE], id_token)
         # No proxies from the environment: these requests carry tokens.
-        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT, trust_env=False)
+        self._tls = gateway_tls(url) or True
+        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT, trust_env=False, verify=self._tls)
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +97,7 @@ class GatewayApi:
         try:
             return LoginSettings.from_json(document)
         except (KeyError, TypeError) as error:
-            raise self._unreachable() from error
+            raise self.unreachable() from error
 
     def me(self) -> dict[str, Any]:
         """The person, as the gateway sees them."""
@@ -88,10 +105,28 @@ class GatewayApi:
         return answer
 
     def open_session(self, agent: str | None = None) -> dict[str, str]:
-        """A session of the command line, perhaps an agent's: its ``id`` and its ``socket``."""
+        """A session of the command line, perhaps an agent's: its ``id``."""
         auth = GatewayAuth(self._client, [SESSION], self._id_token, agent=agent or "")
-        answer: dict[str, str] = self._call("POST", "/v1/sessions", auth, {}).json()
+        answer: dict[str, str] = self._call("POST", "/v1/sessions", auth, {"remote": True}).json()
         return answer
+
+    def runtime(
+        self, session: str, id_token: Callable[[], str], agent: str | None = None
+    ) -> httpx.Client:
+        """The API of one session, as its runtime uses it.
+
+        Args:
+            session: Its id.
+            id_token: Asked for each request.
+            agent: The agent that it was opened for.
+        """
+        return httpx.Client(
+            base_url=f"{self.url}/v1/sessions/{session}/runtime",
+            auth=GatewayAuth(self._client, [ACTIONS], id_token, agent=agent or "", session=session),
+            timeout=httpx.Timeout(None, connect=5),
+            trust_env=False,
+            verify=self._tls,
+        )
 
     def sessions(self) -> list[dict[str, Any]]:
         """The person's sessions; an administrator's: everybody's."""
@@ -134,12 +169,12 @@ class GatewayApi:
         method: str,
         path: str,
         auth: GatewayAuth | None,
-        body: dict[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
     ) -> httpx.Response:
         try:
             response = self._http.request(method, path, auth=auth, json=body)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise self._unreachable() from error
+            raise self.unreachable(error) from error
         if response.is_error:
             try:
                 problem = response.json()
@@ -147,11 +182,12 @@ class GatewayApi:
                 problem = None
             raise error_from_problem(response.status_code, problem)
         if response.content and "json" not in response.headers.get("content-type", ""):
-            raise self._unreachable()
+            raise self.unreachable()
         return response
 
-    def _unreachable(self) -> UnavailableError:
-        return UnavailableError(
+    def unreachable(self, error: BaseException | None = None) -> UnavailableError:
+        """The error where it can't be reached, and what the attempt ended with."""
+        return untrusted(self.url, error) or UnavailableError(
             f"The gateway at {self.url} can't be reached.",
             code="gateway_unreachable",
             hint="Is that its address, and is it running? Another one: jupyter zt login --gateway "

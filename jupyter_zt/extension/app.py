@@ -30,9 +30,11 @@ from jupyter_zt.extension.preconditions import (
     check_issuer,
     check_recordings_folder,
     check_server,
+    gateway_tls,
     read_broker_secret,
 )
 from jupyter_zt.extension.recording_access import recordings_folder
+from jupyter_zt.extension.relays import Relays
 from jupyter_zt.extension.sandbox import set_session_opener
 from jupyter_zt.identity.exchange import ACCESS_TOKEN, ID_TOKEN
 
@@ -49,6 +51,19 @@ class ZT(ExtensionApp):
         "http://127.0.0.1:8900",
         config=True,
         help="Address of the gateway's control API: https, or http on this host.",
+    )
+    gateway_ca_file = Unicode(
+        config=True,
+        help="PEM file with the authorities that may sign the gateway's certificate. Default: the "
+        "system's.",
+    )
+    relay = Bool(
+        None,
+        allow_none=True,
+        config=True,
+        help="Reach sessions through relays of this server, not on sockets of the gateway. "
+        "Default: where gateway_url is https. Needed too where the gateway is another user of this "
+        "host.",
     )
     broker_secret_file = Unicode(
         config=True,
@@ -156,13 +171,17 @@ class ZT(ExtensionApp):
         check_recordings_folder(self._recordings(server), Path(server.root_dir))
         secret = read_broker_secret(self.broker_secret_file)
         people = self._find_people(server)
+        tls = gateway_tls(self.gateway_url, self.gateway_ca_file)
+        token_type = ACCESS_TOKEN if self._hub else ID_TOKEN
+        gateway = GatewayClient(
+            self.gateway_url, secret, people.id_token, tls, token_type=token_type
+        )
+        relays = None
+        if self.relay or (self.relay is None and tls is not None):
+            relays = Relays(self.gateway_url, tls, gateway.held_sessions, server.log)
         broker = Broker(
-            gateway=GatewayClient(
-                self.gateway_url,
-                secret,
-                people.id_token,
-                token_type=ACCESS_TOKEN if self._hub else ID_TOKEN,
-            ),
+            gateway=gateway,
+            relays=relays,
             people=people,
             root=Path(server.root_dir),
             recordings=self._recordings(server),

@@ -22,6 +22,7 @@ from jupyter_zt.errors import AuthenticationError, UnavailableError, ZTError
 from jupyter_zt.extension import bubblewrap, ownership
 from jupyter_zt.extension.gateway_client import GatewayClient
 from jupyter_zt.extension.kernel_watch import KernelWatch
+from jupyter_zt.extension.relays import Relays
 from jupyter_zt.extension.session_opener import SandboxState
 from jupyter_zt.extension.sessions import KernelSessions
 from jupyter_zt.model import Human
@@ -55,6 +56,7 @@ class Broker:
         allow_other_kernels: Whether kernels other than ours may run, unfiltered and unrecorded.
         allow_unsandboxed: Whether kernels may run without a sandbox where there is none.
         agents: Pattern of a notebook's path -> the agent that acts in it; the first match counts.
+        relays: Serve the sockets of a gateway on another host; None for one on this host.
         log: For what the administrator should know.
     """
 
@@ -68,6 +70,7 @@ class Broker:
         allow_other_kernels: bool,
         allow_unsandboxed: bool,
         agents: Mapping[str, str],
+        relays: Relays | None,
         log: Logger | LoggerAdapter[Any],
     ) -> None:
         self.gateway = gateway
@@ -77,7 +80,7 @@ class Broker:
         self._root = root
         self._agents = agents
         self._log = log
-        self._sessions = KernelSessions(gateway, people.id_token, recordings, log)
+        self._sessions = KernelSessions(gateway, people.id_token, recordings, relays, log)
         self._leaving: set[asyncio.Task[None]] = set()
         people.watch_logins(self._sessions.login_changed)
         people.watch_logins(self._login_changed)

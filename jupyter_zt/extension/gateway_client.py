@@ -10,6 +10,7 @@ hint. A gateway that can't be reached is `gateway_unreachable`, and nothing was 
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,8 @@ from jupyter_zt.errors import UnavailableError, ZTError, error_from_problem
 from jupyter_zt.identity import GatewayAuth, TokenClient
 from jupyter_zt.identity.exchange import ID_TOKEN
 from jupyter_zt.identity.gateway_auth import REVOCATION_PATH
-from jupyter_zt.identity.gateway_tokens import APPROVE, ATTEST, READ, SESSION
+from jupyter_zt.identity.gateway_tls import untrusted
+from jupyter_zt.identity.gateway_tokens import ACTIONS, APPROVE, ATTEST, READ, SESSION
 
 __all__ = ["GatewayClient", "OpenedSession"]
 
@@ -52,6 +54,7 @@ class GatewayClient:
         broker_secret: By which the gateway knows its broker.
         id_token: A fresh ID token of a person (`Human.key`); raises `AuthenticationError` when
             there is no login.
+        tls: How the gateway's certificate is verified; None: as httpx does.
         transport: Where a test plugs in; None for the network.
         client_id: As which client tokens are asked for.
         token_type: What `id_token` gives instead, where people have no ID tokens.
@@ -64,6 +67,7 @@ class GatewayClient:
         url: str,
         broker_secret: str,
         id_token: Callable[[str], Awaitable[str]],
+        tls: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
         client_id: str = _CLIENT_ID,
@@ -77,7 +81,11 @@ class GatewayClient:
         self._people: dict[tuple[str, str, str], GatewayAuth] = {}
         # No proxies from the environment: these requests carry tokens.
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=_TIMEOUT, trust_env=False, transport=transport
+            base_url=url,
+            timeout=_TIMEOUT,
+            trust_env=False,
+            transport=transport,
+            verify=tls or True,
         )
 
     async def close(self) -> None:
@@ -155,9 +163,10 @@ class GatewayClient:
         kernel: str,
         sandbox: Mapping[str, str],
         agent: str | None = None,
+        remote: bool = False,
     ) -> OpenedSession:
-        """Open a session for a person's kernel, perhaps an agent's."""
-        body = self._opening(notebook, kernel, sandbox)
+        """Open a session for a person's kernel, perhaps an agent's; a remote one has no socket."""
+        body = {**self._opening(notebook, kernel, sandbox), "remote": remote}
         auth = self._kernels(person, agent or "")
         opened = await self._json("POST", "/v1/sessions", auth, body=body)
         return OpenedSession(
@@ -168,6 +177,33 @@ class GatewayClient:
 
     def _opening(self, notebook: str, kernel: str, sandbox: Mapping[str, str]) -> dict[str, object]:
         return {"notebook": notebook, "kernel": kernel, "sandbox": dict(sandbox)}
+
+    async def held_sessions(self, after: str) -> tuple[str, Mapping[str, Mapping[str, str] | None]]:
+        """Revision and sessions of this process, with a notice for each that was revoked.
+
+        Waits up to 25 s while the revision is still `after`.
+        """
+        query = {"wait_seconds": str(_MAX_WAIT_SECONDS)} | ({"after": after} if after else {})
+        answer = await self._json("GET", "/v1/sessions/held", self._own, query=query)
+        return answer["revision"], {one["id"]: one["revoked"] for one in answer["sessions"]}
+
+    def runtime(self, person: str, session: str, agent: str | None) -> GatewayAuth:
+        """The token with which a relay acts in one session."""
+        return GatewayAuth(
+            self._client,
+            [ACTIONS],
+            lambda: self._id_token(person),
+            subject_type=self._token_type,
+            agent=agent or "",
+            session=session,
+        )
+
+    async def renew_runtime(self, token: GatewayAuth) -> None:
+        """A fresh token for a relay. Raises `AuthenticationError` when its person has left."""
+        try:
+            await token.renew(self._http)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
 
     async def renew(self, session: OpenedSession, person: str) -> datetime:
         """Show that the session's person is still logged in; its new expiry (UTC)."""
@@ -265,13 +301,13 @@ class GatewayClient:
         try:
             response = await self._http.send(request, auth=auth)
         except httpx.TransportError as error:
-            raise self._unreachable() from error
+            raise self._unreachable(error) from error
         if response.is_success:
             return response
         raise _refusal(response)
 
-    def _unreachable(self) -> UnavailableError:
-        return UnavailableError(
+    def _unreachable(self, error: BaseException | None = None) -> UnavailableError:
+        return untrusted(self._url, error) or UnavailableError(
             f"The gateway at {self._url} can't be reached, so nothing was done.",
             code="gateway_unreachable",
             hint="It works again by itself once the gateway is up: ask an administrator to start "

@@ -23,6 +23,7 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.multikernelmanager import MultiKernelManager
 
 from jupyter_zt.client import open_sessions
+from jupyter_zt.client.api import gateway_tls
 from jupyter_zt.client.keeper import fresh_login
 from jupyter_zt.client.places import state_directory
 from jupyter_zt.errors import UnavailableError
@@ -33,6 +34,7 @@ from jupyter_zt.extension.message_filter import DEFAULT_MAX_OUTPUT_BYTES, from_k
 from jupyter_zt.extension.own_loop import elsewhere
 from jupyter_zt.extension.recorder import SessionRecorder
 from jupyter_zt.extension.recording_file import RecordingFile
+from jupyter_zt.extension.relays import Relays
 from jupyter_zt.extension.session_opener import SandboxState
 from jupyter_zt.extension.sessions import KernelSessions
 from jupyter_zt.identity import GatewayAuth
@@ -103,10 +105,13 @@ class Headless:
     async def _open(self, kernel_id: str, notebook: str, state: SandboxState) -> Path:
         if self._sessions is None:
             login = await asyncio.to_thread(fresh_login)
+            tls = gateway_tls(login.gateway)
             gateway = HeadlessClient(
-                login.gateway, "", _id_token, client_id=login.settings.client_id
+                login.gateway, "", _id_token, tls, client_id=login.settings.client_id
             )
-            self._sessions = HeadlessSessions(gateway, _id_token, self._work, self._log)
+            # The gateway is another user's, or on another host.
+            relays = Relays(login.gateway, tls, gateway.held_sessions, self._log)
+            self._sessions = HeadlessSessions(gateway, _id_token, self._work, relays, self._log)
         sandbox = {"state": state.state, "detail": state.detail[:512]}
         opened = await self._sessions.open(
             kernel_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import stat
 from pathlib import Path
 from typing import Final
@@ -22,12 +23,14 @@ from jupyter_zt.extension.own_files import ZTContentsManager
 from jupyter_zt.extension.own_kernels import ZTSessionManager
 from jupyter_zt.extension.server_settings import CONFIGURE_LINE
 from jupyter_zt.extension.websocket import ZTWebsocketConnection
+from jupyter_zt.identity.gateway_tls import tls_context
 
 __all__ = [
     "check_gateway_url",
     "check_issuer",
     "check_recordings_folder",
     "check_server",
+    "gateway_tls",
     "read_broker_secret",
 ]
 
@@ -133,6 +136,21 @@ def check_issuer(issuer: str) -> None:
             hint="Write c.JupyterHub.public_url = 'https://hub.example.org/' in "
             "jupyterhub_config.py, or c.ZTHub.issuer here.",
         )
+
+
+def gateway_tls(url: str, ca_file: str) -> ssl.SSLContext | None:
+    """How the gateway's certificate is verified; None for http on this host.
+
+    Args:
+        url: The gateway's address.
+        ca_file: Certificates of the authorities that are believed; "" for the system's.
+
+    Raises:
+        ConfigError: The file can't be used.
+    """
+    if urlsplit(url).scheme != "https":
+        return None
+    return tls_context(ca_file, "c.ZT.gateway_ca_file")
 
 
 def check_recordings_folder(recordings: Path, root: Path) -> None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -33,6 +34,7 @@ from jupyter_zt.extension.kernel_watch import KernelWatch
 from jupyter_zt.extension.message_filter import DEFAULT_MAX_OUTPUT_BYTES, from_kernel
 from jupyter_zt.extension.recorder import SessionRecorder
 from jupyter_zt.extension.recording_file import RecordingFile
+from jupyter_zt.extension.relays import Relays
 
 __all__ = ["SEAL_TIMEOUT_SECONDS", "KernelSessions"]
 
@@ -74,6 +76,7 @@ class KernelSessions:
         id_token: A fresh ID token of a person (`Human.key`); raises `AuthenticationError` when
             there is no login.
         recordings: Folder of recordings.
+        relays: Serve the sockets of a gateway on another host; None for one on this host.
         log: For what the administrator should know.
     """
 
@@ -82,11 +85,13 @@ class KernelSessions:
         gateway: GatewayClient,
         id_token: Callable[[str], Awaitable[str]],
         recordings: Path,
+        relays: Relays | None,
         log: Logger | LoggerAdapter[Any],
     ) -> None:
         self._gateway = gateway
         self._id_token = id_token
         self._recordings = recordings
+        self._relays = relays
         self._log = log
         self._kernels: dict[str, _KernelSession] = {}
         self._sealing: dict[asyncio.Task[None], SessionRecorder] = {}
@@ -116,8 +121,20 @@ class KernelSessions:
             return kept.opened
         await self.end(kernel_id)
         opened = await self._gateway.open_session(
-            owner, notebook=notebook, kernel=kernel_id, sandbox=sandbox, agent=agent
+            owner,
+            notebook=notebook,
+            kernel=kernel_id,
+            sandbox=sandbox,
+            agent=agent,
+            remote=self._relays is not None,
         )
+        if self._relays is not None:
+            token = self._gateway.runtime(owner, opened.id, agent)
+            await self._gateway.renew_runtime(token)
+            socket = await self._relays.open(
+                opened.id, token, partial(self._gateway.renew_runtime, token)
+            )
+            opened = replace(opened, socket=str(socket))
         recorder = self._recorder(opened, notebook)
         kept = _KernelSession(owner, opened, _renew_at(opened.expires_at), recorder)
         kept.in_step = asyncio.create_task(self._keep_in_step(kept))
@@ -188,6 +205,8 @@ class KernelSessions:
         ear = kept.watch or kept.ear
         if ear is not None:
             ear.close()
+        if self._relays is not None:
+            self._relays.close(kept.opened.id)
         sealing = asyncio.create_task(kept.recorder.seal())
         self._sealing[sealing] = kept.recorder
         sealing.add_done_callback(self._sealed)
@@ -205,6 +224,8 @@ class KernelSessions:
     async def end_all(self) -> None:
         """The server stops: seal what can be sealed in time."""
         await asyncio.gather(*(self.end(kernel_id) for kernel_id in list(self._kernels)))
+        if self._relays is not None:
+            self._relays.close_all()
         for sealing, recorder in list(self._sealing.items()):
             sealing.cancel()
             self._log.error("%s is not sealed: it verifies as INCOMPLETE", recorder.file_name)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from jupyter_zt._version import __version__
 from jupyter_zt.gateway.control import Control, health
 from jupyter_zt.gateway.problems import install_problem_handlers
+from jupyter_zt.gateway.remote import RemoteSessions
 from jupyter_zt.gateway.rooms import Rooms
 
 
@@ -33,6 +34,7 @@ def create_app(rooms: Rooms) -> FastAPI:
         openapi_url=None,
     )
     install_problem_handlers(app)
+    app.add_middleware(RemoteSessions, session_app=control.session_app, rooms=rooms)
     app.add_api_route("/healthz", health, methods=["GET"])
     app.include_router(control.router())
     return app

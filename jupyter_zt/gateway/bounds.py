@@ -7,12 +7,16 @@ descriptors. What goes over is refused while it comes in, before it is kept.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jupyter_zt.gateway.problems import BodyTooLargeError, problem
+from jupyter_zt.identity.peers import is_own_peer
+
+logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers."""
@@ -90,10 +94,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class SessionProtocol(BoundedProtocol):
-    """The same on a session's socket, which takes so many connections and no more."""
+    """The same on a session's socket, for one user, who gets so many connections and no more."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """As uvicorn's; hangs up on one connection too many."""
+        """As uvicorn's; hangs up on another user, and on one connection too many."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_SESSION_CONNECTIONS:
+        if not is_own_peer(transport.get_extra_info("socket")):
+            logger.warning("another user tried the socket of a session")
+            transport.abort()
+        elif len(self.connections) > MAX_SESSION_CONNECTIONS:
             transport.abort()

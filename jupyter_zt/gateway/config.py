@@ -28,13 +28,12 @@ from jupyter_zt.gateway.agents import AgentSettings
 from jupyter_zt.gateway.budget_settings import Budget
 from jupyter_zt.gateway.hub_settings import HUB, OPENID, HubIdentity, provider_of
 from jupyter_zt.gateway.identity_settings import IdentitySettings
+from jupyter_zt.gateway.listening import Listen
 from jupyter_zt.gateway.section import Name, Section
 
 FILE = "gateway.yaml"
 MAX_SOCKET_PATH_BYTES = 107
 """`sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7))."""
-
-_OTHER_LOOPBACK = {"127.0.0.1": ("localhost",), "localhost": ("127.0.0.1", "[::1]")}
 
 
 class Secret(Section):
@@ -57,20 +56,6 @@ class Secret(Section):
             msg = "write either {file: secrets/name} or {env: NAME}"
             raise ValueError(msg)
         return self
-
-
-class Listen(Section):
-    """`gateway:` where it listens and keeps its state.
-
-    Attributes:
-        url: Its address as clients write it, where that is not what it listens on.
-    """
-
-    listen: str = "127.0.0.1:8900"
-    url: str = Field(default="", pattern=r"^(https?://[^/?#]+/?)?$")
-    state: Path = Path("state")
-    runtime: Path | None = None
-    name: str = Field(default="jupyter-zt", pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
 
 class Broker(Section):
@@ -172,16 +157,6 @@ class Configuration:
         self.values = values
         self.state = directory / values.gateway.state
         self.runtime = self._runtime()
-        host, _, port = values.gateway.listen.rpartition(":")
-        self.host, self.port = host.strip("[]"), int(port)
-
-    @property
-    def origins(self) -> list[str]:
-        """Addresses that mean this gateway, the one that it calls itself first."""
-        named = [self.values.gateway.url.rstrip("/")] if self.values.gateway.url else []
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        hosts = [host, *_OTHER_LOOPBACK.get(host, ())]
-        return [*named, *(f"http://{host}:{self.port}" for host in hosts)]
 
     @classmethod
     def load(cls, directory: Path) -> Configuration:
@@ -215,10 +190,6 @@ class Configuration:
             return cls(directory, values)
         except ValidationError as error:
             raise _as_config_error(error, path, node) from error
-        except ValueError as error:
-            raise ConfigError(
-                "gateway.listen is HOST:PORT.", file=str(path), hint="For example 127.0.0.1:8900."
-            ) from error
 
     def secret(self, secret: Secret) -> SecretReference:
         """The reference with its path made absolute."""

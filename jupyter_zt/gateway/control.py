@@ -126,23 +126,15 @@ class Control:
                     "Only a registered broker may do this.", code="not_a_broker"
                 )
             session = sessions.new(
+                token,
                 human,
-                agent=token.agent,
                 notebook=body.notebook,
                 kernel=body.kernel,
                 sandbox=(body.sandbox.state, body.sandbox.detail),
-                expires_at=token.login_expires_at,
-                client=token.client,
-                key=token.key,
+                remote=body.remote,
             )
         else:
-            session = sessions.new_command_line(
-                human,
-                agent=token.agent,
-                expires_at=token.login_expires_at,
-                client=token.client,
-                key=token.key,
-            )
+            session = sessions.new_command_line(token, human, remote=body.remote)
         await self._rooms.open_session(session, self._session_app)
         return wire.OpenedSession(
             id=session.id,
@@ -163,6 +155,23 @@ class Control:
             _session_info(session, connection_list(self._rooms, session.agent))
             for session in self._rooms.sessions.visible_to(human)
         ]
+
+    async def held(
+        self,
+        request: Request,
+        after: Annotated[str, Query(pattern=r"^[0-9]{0,20}$")] = "",
+        wait_seconds: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
+    ) -> wire.HeldSessions:
+        """The sessions of kernels that were opened with this key. Waits while nothing changes."""
+        key = self._caller(request, ATTEST, SESSION).key
+        revision = await self._rooms.changes.wait(int(after or "0"), wait_seconds)
+        return wire.HeldSessions(
+            revision=str(revision),
+            sessions=[
+                wire.HeldSession(id=one.id, revoked=_problem(one))
+                for one in self._rooms.sessions.held_by(key)
+            ],
+        )
 
     async def renew(self, request: Request, session_id: str) -> wire.Renewed:
         """The broker, or the command line, shows that its person is still logged in."""
@@ -325,6 +334,7 @@ class Control:
         add("/connections", self.connections, methods=["GET"])
         add("/sessions", self.open_session, methods=["POST"], status_code=201)
         add("/sessions", self.sessions, methods=["GET"])
+        add("/sessions/held", self.held, methods=["GET"])
         add("/sessions/{session_id}/renew", self.renew, methods=["POST"])
         add("/sessions/{session_id}/suspend", self.suspend, methods=["POST"], status_code=204)
         add("/sessions/{session_id}/cells", self.cell, methods=["POST"], status_code=201)
@@ -341,6 +351,13 @@ class Control:
 async def health() -> wire.Health:
     """Whether the gateway answers."""
     return wire.Health(status="ok", version=__version__)
+
+
+def _problem(session: LiveSession) -> wire.Problem | None:
+    if session.revoked is None:
+        return None
+    error = session.revoked.error()
+    return wire.Problem(code=error.code, message=error.message, hint=error.hint)
 
 
 def _session_info(session: LiveSession, connections: list[wire.ConnectionInfo]) -> wire.SessionInfo:

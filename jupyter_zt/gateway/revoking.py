@@ -108,6 +108,7 @@ class Revoking:
             session.socket.deafen(
                 {"code": error.code, "message": error.message, "hint": error.hint}
             )
+        self._changes.notify()  # its relay, on another host, does the same
         for task in session.running:
             task.cancel()
         try:

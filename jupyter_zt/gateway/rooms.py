@@ -209,7 +209,9 @@ class Rooms:
         self.revoking.check_open()
 
     async def serve(self, session: LiveSession, app: ASGIApp) -> None:
-        """Opens the session's socket."""
+        """Opens the session's socket. A remote one has none on this host."""
+        if session.remote:
+            return
         folder = socket_folder(self.config.runtime, session.id)
         session.socket = SessionSocket(app, session, folder)
         await session.socket.open()

@@ -62,6 +62,8 @@ CLASSIFICATION = "classification.yaml"
 POLICIES = "policies"
 TRUST = "trust.json"
 DRAIN_SECONDS = 1
+KEEP_ALIVE_SECONDS = 75
+"""More than a relay keeps a connection that rests: it never sends on one that is just closed."""
 EXIT_LOG_CLOSED = 70
 
 logger = logging.getLogger(__name__)
@@ -126,13 +128,14 @@ def build_rooms(directory: Path) -> Rooms:
 
 def _build_tokens(config: Configuration, engine: Engine) -> TokenEndpoint:
     """The token endpoint: whom it believes, and what it gives tokens for."""
+    listen = config.values.gateway
     key = storage.load_or_create_key(
         config.state / "token.key",
         "key of the gateway's tokens",
         "Remove it: clients log in again.",
     )
     exchange = TokenExchange(
-        frozenset(config.origins),
+        frozenset(listen.origins),
         _subjects(config, engine),
         config.values.agents,
         now_utc,
@@ -140,8 +143,8 @@ def _build_tokens(config: Configuration, engine: Engine) -> TokenEndpoint:
     return TokenEndpoint(
         clients=Clients(config),
         grants={TOKEN_EXCHANGE: exchange, CLIENT_CREDENTIALS: for_the_client_itself},
-        tokens=GatewayTokens(key, config.origins[0]),
-        proofs=ProofVerifier(config.origins),
+        tokens=GatewayTokens(key, listen.origins[0]),
+        proofs=ProofVerifier(listen.origins),
         revocations=TokenRevocations(engine, time.time),
     )
 
@@ -189,13 +192,16 @@ def serve(directory: Path) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     rooms = build_rooms(directory)
+    listen = rooms.config.values.gateway
     try:
         server = uvicorn.Server(
             uvicorn.Config(
                 BodyLimit(create_app(rooms), MAX_CONTROL_BODY_BYTES),
                 http=BoundedProtocol,
-                host=rooms.config.host,
-                port=rooms.config.port,
+                host=listen.host,
+                port=listen.port,
+                **listen.tls_files(rooms.config.directory),
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -204,8 +210,7 @@ def serve(directory: Path) -> int:
         )
         server.run()
     except SystemExit as error:
-        listen = rooms.config.values.gateway.listen
-        msg = f"The gateway can't serve on {listen}: its log has the reason."
+        msg = f"The gateway can't serve on {listen.listen}: its log has the reason."
         raise ConfigError(
             msg, code="not_serving", hint="Is another program on that port? Change gateway.listen."
         ) from error

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeniedError
 from jupyter_zt.gateway.clients import BROKER
 from jupyter_zt.gateway.sockets import SessionSocket
+from jupyter_zt.identity import GatewayToken
 from jupyter_zt.model import ADMIN, History, Human, Lease, Principal
 from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
@@ -68,6 +69,7 @@ class LiveSession:
         expires_at: Until when its human's login has been shown to be valid.
         client: Who opened it: a broker, or the command line's client, for which nobody vouches.
         key: Thumbprint of the key that opened it: with it, its broker steers it.
+        remote: Reached by its relay or its command line, not on a socket of this host.
         leases: Read lease per connection and agent, made on demand.
         running: Tasks of actions under way.
         cell_actions: Message id of a cell -> sequence numbers of its intents.
@@ -84,6 +86,7 @@ class LiveSession:
     sandbox_detail: str
     client: str
     key: str
+    remote: bool
     opened_at: datetime
     expires_at: datetime
     state: SessionState = OPEN
@@ -159,47 +162,39 @@ class SessionBook:
 
     def new(
         self,
+        token: GatewayToken,
         human: Human,
         *,
-        agent: str | None,
         notebook: str,
         kernel: str,
         sandbox: tuple[SandboxState, str],
-        expires_at: datetime,
-        client: str,
-        key: str,
+        remote: bool,
     ) -> LiveSession:
-        """A kernel's session that is not kept yet."""
+        """A session that is not kept yet, for who asks with this token."""
         return LiveSession(
             id=_new_id(),
             human=human,
-            agent=agent,
+            agent=token.agent,
             notebook=notebook,
             kernel=kernel,
             sandbox_state=sandbox[0],
             sandbox_detail=sandbox[1],
-            client=client,
-            key=key,
+            client=token.client,
+            key=token.key,
+            remote=remote,
             opened_at=self._clock(),
-            expires_at=expires_at,
+            expires_at=token.login_expires_at,
         )
 
-    def new_command_line(
-        self, human: Human, *, agent: str | None, expires_at: datetime, client: str, key: str
-    ) -> LiveSession:
+    def new_command_line(self, token: GatewayToken, human: Human, *, remote: bool) -> LiveSession:
         """A session without a broker that is not kept yet: its own person steers it."""
-        return LiveSession(
-            id=_new_id(),
-            human=human,
-            agent=agent,
+        return self.new(
+            token,
+            human,
             notebook=COMMAND_LINE,
             kernel="",
-            sandbox_state="unsandboxed",
-            sandbox_detail=COMMAND_LINE,
-            client=client,
-            key=key,
-            opened_at=self._clock(),
-            expires_at=expires_at,
+            sandbox=("unsandboxed", COMMAND_LINE),
+            remote=remote,
         )
 
     def keep(self, session: LiveSession) -> None:
@@ -222,6 +217,7 @@ class SessionBook:
                 sandbox_detail=session.sandbox_detail,
                 client=session.client,
                 key=session.key,
+                remote=session.remote,
                 opened_at=session.opened_at.isoformat(),
                 expires_at=session.expires_at.isoformat(),
                 state=session.state,
@@ -304,6 +300,10 @@ class SessionBook:
             raise PermissionDeniedError("Only the broker that opened the session may do this.")
         return session
 
+    def held_by(self, key: str) -> list[LiveSession]:
+        """Those of kernels that whoever has this key opened, and that are not sealed."""
+        return [one for one in self.live() if one.reporter and one.key == key]
+
     def live(self) -> list[LiveSession]:
         """All that are not sealed."""
         return [session for session in self._live.values() if session.state != SEALED]
@@ -336,6 +336,7 @@ def _session(row: Row[Any]) -> LiveSession:
         sandbox_detail=row.sandbox_detail,
         client=row.client,
         key=row.key,
+        remote=row.remote,
         opened_at=datetime.fromisoformat(row.opened_at),
         expires_at=datetime.fromisoformat(row.expires_at),
         state=row.state,

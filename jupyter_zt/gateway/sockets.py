@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import shutil
-import socket
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,16 +15,15 @@ from uvicorn.server import ServerState
 
 from jupyter_zt.errors import UnavailableError
 from jupyter_zt.gateway.bounds import MAX_SESSION_BODY_BYTES, BodyLimit, SessionProtocol
+from jupyter_zt.identity.peers import (
+    LAST_WORDS_SECONDS,
+    SOCKET_NAME,
+    leave_notice,
+    private_listener,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-SOCKET_NAME = "gateway.sock"
-NOTICE_NAME = "ended.json"
-"""Stands in place of the socket once nobody listens any more: `{"code", "message", "hint"}`."""
-
-LAST_WORDS_SECONDS = 0.3
-"""How long the answers under way may take to say why they end."""
 
 _BACKLOG = 128
 
@@ -90,15 +86,7 @@ class SessionSocket:
         """Creates the socket, mode 0600 in a folder of mode 0700, and listens."""
         self._config.load()
         # The folder stays the same after a restart: it is mounted in the kernel's sandbox.
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self.path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.setblocking(False)
-        umask = os.umask(0o177)
-        try:
-            listener.bind(os.fspath(self.path))
-        finally:
-            os.umask(umask)
+        listener = private_listener(self._folder)
         self._state.default_headers = self._config.encoded_headers
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
@@ -116,7 +104,6 @@ class SessionSocket:
         """Takes no connection any more, and leaves word why. Those under way go on."""
         if self._server is not None:
             self._server.close()
-        self.path.unlink(missing_ok=True)
         leave_notice(self._folder, notice)
 
     async def hear_out(self) -> None:
@@ -138,12 +125,6 @@ class SessionSocket:
                 transport.abort()
         if remove:
             remove_folder(self._folder)
-
-
-def leave_notice(folder: Path, notice: Mapping[str, str]) -> None:
-    """For the runtime that still has the folder in its sandbox: why nobody listens there."""
-    with contextlib.suppress(OSError):  # it says less then, and does no more
-        (folder / NOTICE_NAME).write_text(json.dumps(notice), encoding="utf-8")
 
 
 def remove_folder(folder: Path) -> None:

@@ -76,6 +76,7 @@ class OpenSession(Wire):
     notebook: ShortText
     kernel: ShortText
     sandbox: Sandbox
+    remote: bool = False
 
 
 class OpenHeadless(OpenSession):
@@ -90,13 +91,32 @@ class OpenHeadless(OpenSession):
 class OpenCommandLine(Wire):
     """A person's command line asks for a session. It has no broker, so nothing it says counts."""
 
+    remote: bool = False
+
 
 class OpenedSession(BaseModel):
-    """A new session. The socket is alone in its folder."""
+    """A new session. The socket is alone in its folder; a remote session has none ("").
+
+    A remote session's API is below `/v1/sessions/{id}/runtime`.
+    """
 
     id: str
     socket: str
     expires_at: str
+
+
+class HeldSession(BaseModel):
+    """A kernel's session; `revoked` says what its runtime is told once it was."""
+
+    id: str
+    revoked: Problem | None
+
+
+class HeldSessions(BaseModel):
+    """All of them."""
+
+    revision: str
+    sessions: list[HeldSession]
 
 
 class Renewed(BaseModel):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -118,6 +118,23 @@ class GatewayAuth(httpx.Auth):
             "DPoP": self._client.key.prove(method, url, self._token),
         }
 
+    def void(self) -> None:
+        """The gateway does not take the token: there is to be another one."""
+        self._token = ""
+
+    async def renew(self, http: httpx.AsyncClient) -> None:
+        """Gets another token if this one is missing, soon expires, or is of another login.
+
+        Raises:
+            ZTError: The gateway gives none, or `subject` raised.
+            httpx.TransportError: The gateway can't be reached.
+        """
+        async with self._one_task_at_a_time:
+            subject = await self._ask_subject()
+            if self.needs_renewal or subject != self._exchanged:
+                timeouts = {"timeout": http.timeout.as_dict()}
+                self._take(await http.send(self._request(subject, timeouts)), subject)
+
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
@@ -128,7 +145,7 @@ class GatewayAuth(httpx.Auth):
                 if not isinstance(subject, str):
                     raise TypeError("an httpx.Client needs a subject that is not awaited")
                 if self.needs_renewal or subject != self._exchanged:
-                    response = yield self._request(subject, request)
+                    response = yield self._request(subject, request.extensions)
                     response.read()
                     self._take(response, subject)
             self._sign(request)
@@ -144,7 +161,7 @@ class GatewayAuth(httpx.Auth):
             async with self._one_task_at_a_time:
                 subject = await self._ask_subject()
                 if self.needs_renewal or subject != self._exchanged:
-                    response = yield self._request(subject, request)
+                    response = yield self._request(subject, request.extensions)
                     await response.aread()
                     self._take(response, subject)
             self._sign(request)
@@ -158,14 +175,14 @@ class GatewayAuth(httpx.Auth):
         subject = self._subject()
         return subject if isinstance(subject, str) else await subject
 
-    def _request(self, subject: str, waiting: httpx.Request) -> httpx.Request:
+    def _request(self, subject: str, timeouts: Mapping[str, object]) -> httpx.Request:
         url = self._client.gateway.rstrip("/") + TOKEN_PATH
         return httpx.Request(
             "POST",
             url,
             data=self._fixed | ({"subject_token": subject} if subject else {}),
             headers={"DPoP": self._client.key.prove("POST", url)},
-            extensions=waiting.extensions,  # its timeouts
+            extensions=dict(timeouts),
         )
 
     def _take(self, response: httpx.Response, subject: str) -> None:
@@ -195,7 +212,7 @@ class GatewayAuth(httpx.Auth):
             and 'error="invalid_token"' in response.headers.get("WWW-Authenticate", "")
         )
         if is_refused:
-            self._token = ""
+            self.void()
         return is_refused
 
 

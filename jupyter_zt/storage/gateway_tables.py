@@ -21,6 +21,7 @@ sessions = Table(
     Column("sandbox_detail", Text, nullable=False),
     Column("client", Text, nullable=False, server_default=""),
     Column("key", Text, nullable=False, server_default=""),
+    Column("remote", Boolean, nullable=False, server_default="0"),
     Column("opened_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
     Column("state", String(16), nullable=False, index=True),

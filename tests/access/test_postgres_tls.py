@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import os
 import pwd
 from collections.abc import Iterator
@@ -11,16 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from jupyter_zt.access import PostgresAccess
 from jupyter_zt.connectors import Limits, PostgresTarget
 from jupyter_zt.errors import TargetError
 from jupyter_zt.masking import Classification, postgres_column
 from jupyter_zt.model import PostgresEndpoint
+from tests.certificates import certificate
 from tests.fixtures_postgres import (
     ADMIN,
     ADMIN_PASSWORD,
@@ -29,40 +24,6 @@ from tests.fixtures_postgres import (
     debian_bin,
     running_server,
 )
-
-
-def certificate(folder: Path, name: str) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key beside it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.crt"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = folder / f"{name}.key"
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    private.chmod(0o600)
-    return path
 
 
 @pytest.fixture(scope="module")

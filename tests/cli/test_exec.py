@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -382,26 +380,29 @@ def test_nobody_without_the_brokers_secret_speaks_for_a_notebook(
     assert answer.status_code == 401
 
 
-def test_socket_out_of_reach_says_where_it_can_be_reached(
+def test_gateway_on_another_host_is_reached_over_tls_or_not_at_all(
     own_gateway: Gateway, tmp_path: Path
 ) -> None:
+    certificate = own_gateway.speak_tls()
+    own_gateway.restart()
     line = CommandLine(tmp_path / "home", own_gateway.url)
+    line.environment["JUPYTER_ZT_CA_FILE"] = str(certificate)
     assert line.log_in("analyst")[0] == 0
-    # As on another host: the control API answers, and the folder of the sockets is not there.
-    runtime = own_gateway.configuration["gateway"]["runtime"]
-    ended = subprocess.run(
-        [
-            *("bwrap", "--dev-bind", "/", "/", "--tmpfs", runtime),
-            *(sys.executable, "-m", "jupyter_zt.cli", "exec", "warehouse", "SELECT 1"),
-        ],
-        env=line.environment,
-        capture_output=True,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert b"[session_socket_unreachable]" in ended.stderr
-    assert b"on the gateway's own host by the gateway's own user" in ended.stderr
-    assert not open_sessions(line)
+    status, out, err = line.run("exec", "warehouse", "SELECT 7 AS seven")
+    assert status == 0, err
+    assert "7" in out
+
+    # A certificate that nobody here believes in.
+    del line.environment["JUPYTER_ZT_CA_FILE"]
+    status, _, err = line.run("exec", "warehouse", "SELECT 1")
+    assert status == 2
+    assert "[gateway_not_trusted]" in err
+    line.environment["JUPYTER_ZT_CA_FILE"] = str(tmp_path / "none")
+    status, _, err = line.run("whoami")
+    assert status == 2
+    assert "[bad_gateway_ca_file]" in err
+
+    line.environment["JUPYTER_ZT_CA_FILE"] = str(certificate)
     own_gateway.stop()
     status, _, err = line.run("exec", "warehouse", "SELECT 1")
     assert status == 2

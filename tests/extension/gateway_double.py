@@ -49,7 +49,9 @@ class Gateway:
                 Route("/v1/sessions/{id}/seal", self._seal, methods=["POST"]),
             ]
         )
-        return GatewayClient("http://gateway", "broker secret", _id_token, _Line(self, app))
+        return GatewayClient(
+            "http://gateway", "broker secret", _id_token, transport=_Line(self, app)
+        )
 
     async def _healthy(self, request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": "1"})

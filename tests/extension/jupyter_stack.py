@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -24,6 +25,7 @@ from jupyter_zt.identity.demo_provider import DemoProvider
 from tests import fixtures_postgres
 from tests.fixtures_gateway import Gateway
 from tests.identity import world
+from tests.two_hosts import OtherHost
 
 Message = dict[str, Any]
 
@@ -139,6 +141,7 @@ class Jupyter:
     """The Jupyter server as a process.
 
     Attributes:
+        host: Where it runs; None for this one.
         module: What is started: ``jupyter_server``, ``jupyterlab`` or ``notebook``.
         provider: The identity provider, where it runs in this process.
         more_settings: Lines for the end of the server's configuration file.
@@ -153,11 +156,13 @@ class Jupyter:
         port: int,
         *,
         module: str = "jupyter_server",
+        host: OtherHost | None = None,
         more_settings: Sequence[str] = (),
         own_settings: Sequence[str] = (),
     ) -> None:
         self.gateway = gateway
         self.module = module
+        self.host = host
         self.provider: DemoProvider | None = None
         self.url = f"http://127.0.0.1:{port}"
         self.root = folder / "root"
@@ -197,7 +202,7 @@ class Jupyter:
         own = {f"JUPYTER_{name}_DIR": str(self.folder) for name in names}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.module],
+                [*(self.host.command if self.host else ()), sys.executable, "-m", self.module],
                 env={**os.environ, **own},
                 stdout=log,
                 stderr=log,
@@ -235,9 +240,16 @@ class Jupyter:
 
 @contextmanager
 def running_jupyter(
-    folder: Path, postgres: fixtures_postgres.PostgresServer, **options: Any
+    folder: Path,
+    postgres: fixtures_postgres.PostgresServer,
+    host: OtherHost | None = None,
+    **options: Any,
 ) -> Iterator[Jupyter]:
-    """Identity provider, gateway and Jupyter server, all gone afterwards."""
+    """Identity provider, gateway and Jupyter server, all gone afterwards.
+
+    Args:
+        host: Where the Jupyter server runs; None for this one, without TLS.
+    """
     with world.free_socket() as probe:
         port = int(probe.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
@@ -247,8 +259,13 @@ def running_jupyter(
         configuration = folder / "gateway"
         configuration.mkdir(mode=0o700)
         gateway = Gateway(configuration, postgres, issuer)
+        if host is not None:
+            trusted = gateway.speak_tls(host.this_side)
+            options["more_settings"] = [f"c.ZT.gateway_ca_file = {str(trusted)!r}"]
+            host.reach_from_here(port)
+            host.reach_from_there(urlsplit(issuer).port or 0)
         gateway.start()
-        jupyter = Jupyter(folder, gateway, issuer, port, **options)
+        jupyter = Jupyter(folder, gateway, issuer, port, host=host, **options)
         jupyter.provider = provider
         try:
             jupyter.start()

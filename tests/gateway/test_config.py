@@ -44,7 +44,7 @@ def load(directory: Path, text: str) -> Configuration:
 
 def test_a_good_configuration_loads(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD)
-    assert config.port == 8900
+    assert config.values.gateway.port == 8900
     assert set(config.values.connections) == {"warehouse", "llm"}
     warehouse = config.values.connections["warehouse"]
     assert warehouse.kind == "postgres"
@@ -75,7 +75,7 @@ def test_the_runtime_folder_is_the_same_after_a_restart(tmp_path: Path) -> None:
         ("[analysts]", "[{}]", 5, "analyst"),
         ("[analysts]", "[{email: 7}]", 5, "analyst"),
         ("reviewer: [reviewers]", "boss: [bosses]", 5, "boss"),
-        ("127.0.0.1:8900", "here", 0, "HOST:PORT"),
+        ("127.0.0.1:8900", "here", 1, "HOST:PORT"),
         ("    owner: data platform\n", "", 19, "owner"),
         ("[warehouse, llm]", "[warehouse, crm]", 21, "warehouse, llm"),
         ("[read, model_call]", "[read, everything]", 22, "everything"),

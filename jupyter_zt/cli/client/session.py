@@ -74,30 +74,20 @@ class Session:
 
     Raises:
         ZTError: Nobody is logged in, or the gateway opens no session.
-        UnavailableError: `session_socket_unreachable`: this is not the gateway's host or user.
     """
 
     def __init__(self, api: GatewayApi, agent: str | None = None) -> None:
         self._api = api
         login = fresh_login()
         opened = api.open_session(agent)
-        self.id, self._socket = opened["id"], opened["socket"]
+        self.id = opened["id"]
+        self._id_token = login.tokens.id_token
         open_sessions.opened(self.id)
         self._over = threading.Event()
         self._renewing = threading.Thread(
             target=self._keep_renewed, args=[login.tokens.renew_at - time.time()]
         )
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=self._socket),
-            base_url="http://gateway",
-            timeout=httpx.Timeout(None, connect=5),
-        )
-        try:
-            self._http.get("/v1/session")
-        except httpx.TransportError as error:
-            with suppress(ZTError):
-                self.seal()
-            raise self._unreachable(error) from error
+        self._http = api.runtime(self.id, lambda: self._id_token, agent)
         self._renewing.start()
 
     def run(self, connection: str, request: Request, on_held: Callable[[Event], bool]) -> Outcome:
@@ -126,7 +116,7 @@ class Session:
                     return Outcome.of_error(error_from_problem(response.status_code, problem))
                 return self._read(response, on_held)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return Outcome.of_error(self._unreachable(error))
+            return Outcome.of_error(self._api.unreachable(error))
         except (httpx.TransportError, ValueError, pa.ArrowException):
             return Outcome.of_error(_gone())
         except ZTError as error:
@@ -186,20 +176,13 @@ class Session:
         while not self._over.wait(wait):
             try:
                 login = fresh_login()
+                self._id_token = login.tokens.id_token
                 self._api.renew(self.id)
             except ZTError:
                 # What it means is said where it matters: the next command is refused.
                 wait = _RETRY_SECONDS
             else:
                 wait = max(_RETRY_SECONDS, login.tokens.renew_at - time.time())
-
-    def _unreachable(self, error: Exception) -> UnavailableError:
-        return UnavailableError(
-            f"The session's socket {self._socket} can't be reached ({error}).",
-            code="session_socket_unreachable",
-            hint="A session's socket is reached on the gateway's own host by the gateway's own user"
-            " only: run this there.",
-        )
 
 
 def _completed(event: Event, arrow: bytes, masked: dict[str, str]) -> Outcome:

@@ -150,6 +150,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/held": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Held
+         * @description The sessions that this broker opened and has not sealed. Waits while nothing changes.
+         */
+        get: operations["held_v1_sessions_held_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session_id}/renew": {
         parameters: {
             query?: never;
@@ -506,6 +526,25 @@ export interface components {
             version: string;
         };
         /**
+         * HeldSession
+         * @description A session that a broker holds; `revoked` says what its runtime is told once it was.
+         */
+        HeldSession: {
+            /** Id */
+            id: string;
+            revoked: components["schemas"]["Problem"] | null;
+        };
+        /**
+         * HeldSessions
+         * @description All of them.
+         */
+        HeldSessions: {
+            /** Revision */
+            revision: string;
+            /** Sessions */
+            sessions: components["schemas"]["HeldSession"][];
+        };
+        /**
          * LoginSettings
          * @description How a command line logs its person in: by device flow (RFC 8628) at this provider.
          */
@@ -537,7 +576,13 @@ export interface components {
          * OpenCommandLine
          * @description A person's command line asks for a session. It has no broker, so nothing it says counts.
          */
-        OpenCommandLine: Record<string, never>;
+        OpenCommandLine: {
+            /**
+             * Remote
+             * @default false
+             */
+            remote: boolean;
+        };
         /**
          * OpenHeadless
          * @description A process that runs a notebook without a Jupyter server asks for its kernel's session.
@@ -566,10 +611,17 @@ export interface components {
             /** Kernel */
             kernel: string;
             sandbox: components["schemas"]["Sandbox"];
+            /**
+             * Remote
+             * @default false
+             */
+            remote: boolean;
         };
         /**
          * OpenedSession
-         * @description A new session. The socket is alone in its folder.
+         * @description A new session. The socket is alone in its folder; a remote session has none ("").
+         *
+         *     A remote session's API is below `/v1/sessions/{id}/runtime`.
          */
         OpenedSession: {
             /** Id */
@@ -747,6 +799,8 @@ export type ApprovalList = components['schemas']['ApprovalList'];
 export type CellReport = components['schemas']['CellReport'];
 export type ConnectionInfo = components['schemas']['ConnectionInfo'];
 export type Health = components['schemas']['Health'];
+export type HeldSession = components['schemas']['HeldSession'];
+export type HeldSessions = components['schemas']['HeldSessions'];
 export type LoginSettings = components['schemas']['LoginSettings'];
 export type Me = components['schemas']['Me'];
 export type OpenCommandLine = components['schemas']['OpenCommandLine'];
@@ -982,6 +1036,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenedSession"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    held_v1_sessions_held_get: {
+        parameters: {
+            query?: {
+                after?: string;
+                wait_seconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeldSessions"];
                 };
             };
             /** @description Client Error */
