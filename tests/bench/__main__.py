@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from tests.bench import policies, reads, rooms, starts
+from tests.bench import policies, reads, remote, rooms, starts
 from tests.bench.figures import Figure
 from tests.bench.stand import Stand, stand
 
@@ -26,6 +26,8 @@ ALONE: dict[str, Callable[[], Iterable[Figure]]] = {
     "policy_false_blocks": policies.policy_false_blocks,
     "log_append": rooms.log_append,
     "token": rooms.token,
+    "verify_request": remote.verify_request,
+    "relay": remote.relay,
     "demo_ready_second_start": starts.demo_ready_second_start,
 }
 
