@@ -159,7 +159,7 @@ export interface paths {
         };
         /**
          * Held
-         * @description The sessions that this broker opened and has not sealed. Waits while nothing changes.
+         * @description The sessions of kernels that were opened with this key. Waits while nothing changes.
          */
         get: operations["held_v1_sessions_held_get"];
         put?: never;
@@ -527,7 +527,7 @@ export interface components {
         };
         /**
          * HeldSession
-         * @description A session that a broker holds; `revoked` says what its runtime is told once it was.
+         * @description A kernel's session; `revoked` says what its runtime is told once it was.
          */
         HeldSession: {
             /** Id */
@@ -595,6 +595,11 @@ export interface components {
             /** Kernel */
             kernel: string;
             sandbox: components["schemas"]["Sandbox"];
+            /**
+             * Remote
+             * @default false
+             */
+            remote: boolean;
             /**
              * Headless
              * @constant
