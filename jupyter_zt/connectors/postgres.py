@@ -11,7 +11,12 @@ from jupyter_zt.connectors.limits import Limits
 from jupyter_zt.connectors.postgres_driver import PostgresDriver
 from jupyter_zt.connectors.postgres_parameters import Parameter
 from jupyter_zt.connectors.postgres_sessions import LeaseSessions
-from jupyter_zt.connectors.postgres_statement import read_statement, write_statement
+from jupyter_zt.connectors.postgres_statement import (
+    plan_statement,
+    planned_rows,
+    read_statement,
+    write_statement,
+)
 from jupyter_zt.connectors.postgres_stream import PostgresStream
 from jupyter_zt.connectors.postgres_work import Work
 from jupyter_zt.errors import TargetError
@@ -22,6 +27,9 @@ WORKERS = 64
 
 CANCELLERS = 8
 """Threads of their own: a cancel must not wait for a statement to end."""
+
+PLAN_SECONDS = 5.0
+"""A statement that can't be planned by then is not waited for."""
 
 
 class PostgresTarget:
@@ -80,6 +88,29 @@ class PostgresTarget:
         )
         self._streams[stream] = lease
         return stream
+
+    async def estimate(
+        self, lease: Lease, command: str, parameters: Sequence[Parameter], comment: str
+    ) -> int:
+        """How many rows the target expects the statement to read or change. It is not run.
+
+        Raises:
+            InvalidInputError: It has no plan.
+            TargetError: The target can't plan it as this lease, or not in time.
+        """
+        statement = plan_statement(command, comment)
+        work = Work(self._sessions_of(lease), statement, tuple(parameters), write=False)
+        limits = Limits(statement_seconds=PLAN_SECONDS)
+        stream = PostgresStream(
+            work, limits, self._workers, self._cancellers, lambda: self._streams.pop(stream, None)
+        )
+        self._streams[stream] = lease
+        async with stream:
+            lines = [str(line) async for batch in stream for line in batch.column(0).to_pylist()]
+        try:
+            return planned_rows("".join(lines))
+        except (ValueError, LookupError, TypeError) as error:
+            raise TargetError("The target's plan can't be read.", code="no_plan") from error
 
     async def warm(self, lease: Lease) -> None:
         """Opens a first connection for the lease, so that its first statement need not wait.

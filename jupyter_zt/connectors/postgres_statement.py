@@ -6,6 +6,7 @@ nothing but one query, or one change of rows, reaches a lease's connection.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -81,6 +82,38 @@ def write_statement(command: str, comment: str) -> Statement:
             hint="Writes are INSERT, UPDATE and DELETE.",
         )
     return Statement(command, _comment(comment), body, query=False)
+
+
+def plan_statement(command: str, comment: str) -> Statement:
+    """What asks the target for the plan of a statement, without running it.
+
+    Raises:
+        InvalidInputError: It is empty, more than one, or nothing that has a plan.
+    """
+    first, body = _one(command)
+    if first not in _QUERIES | _CHANGES:
+        raise InvalidInputError(
+            "This kind of statement has no plan.",
+            code="unsupported_statement",
+            hint="Plans are of SELECT, WITH, VALUES, TABLE, INSERT, UPDATE, DELETE and MERGE.",
+        )
+    return Statement(command, f"{_comment(comment)}EXPLAIN (FORMAT JSON) ", body, query=False)
+
+
+def planned_rows(plan: str) -> int:
+    """How many rows the target expects to read or change.
+
+    Args:
+        plan: Its answer to a `plan_statement`.
+
+    Raises:
+        ValueError: It is none.
+    """
+    node = json.loads(plan)[0]["Plan"]
+    # What changes rows returns none: what it changes is what its child finds.
+    while node["Node Type"] == "ModifyTable" and "Plans" in node:
+        node = node["Plans"][0]
+    return int(node["Plan Rows"])
 
 
 def command_tag(statement: Statement, rows: int) -> str:

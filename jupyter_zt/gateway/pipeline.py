@@ -12,6 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import Connection
@@ -21,6 +22,7 @@ from jupyter_zt.errors import ConflictError, NotFoundError, ZTError
 from jupyter_zt.gateway.budgets import Meter
 from jupyter_zt.gateway.deliver import deliver
 from jupyter_zt.gateway.endings import abandon, fail
+from jupyter_zt.gateway.estimates import decide_estimated
 from jupyter_zt.gateway.histories import remember, store_history, write_history
 from jupyter_zt.gateway.holding import await_consent, hold, leasable
 from jupyter_zt.gateway.rooms import Rooms, together
@@ -94,7 +96,10 @@ async def _walk(
     else:
         facts = rooms.analyze(action, target)
     # (3) Decide: facts + principal -> allow, hold or deny.
-    decision = rooms.decide(session, action, target, facts)
+    if target is not None and rooms.policies.current.asks_estimates:
+        facts, decision = await decide_estimated(rooms, session, action, target, facts)
+    else:
+        decision = rooms.decide(session, action, target, facts)
     if decision.verdict is Verdict.HOLD and target is not None:
         decision = await leasable(target, facts, decision)
     #     Budgets only ever tighten what policy said.
@@ -157,6 +162,8 @@ async def resume(rooms: Rooms, session: LiveSession, action_id: str, stream: Ans
         await rooms.consent.void(held, "unknown_connection")
         raise ConflictError("This connection is no longer configured.", code="action_over")
     facts = rooms.analyze(held.action, target)
+    if "estimated_rows" in held.facts:
+        facts = replace(facts, estimated_rows=int(str(held.facts["estimated_rows"])))
     decision = rooms.decide(session, held.action, target, facts)
     understood = Understood(held.action, target, facts, decision)
     stream.event("accepted", action=action_id, record="")

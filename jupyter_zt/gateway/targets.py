@@ -86,6 +86,14 @@ class Target(Protocol):
         """What the lease for these facts is made from, for an approval to be bound to."""
         ...
 
+    async def estimate(self, lease: Lease | None, action: Action, comment: str) -> int | None:
+        """How many rows the target expects the action to touch; None where it has no rows.
+
+        Raises:
+            ZTError: The target does not say.
+        """
+        ...
+
     def execute(
         self, lease: Lease | None, action: Action, comment: str, max_rows: int | None
     ) -> AbstractAsyncContextManager[Answer]:
@@ -210,6 +218,12 @@ class PostgresConnection:
         relations = ",".join(sorted(facts.relations_written))
         return (f"{facts.verb.value} {relations} ({written})", f"reads ({read})")
 
+    async def estimate(self, lease: Lease | None, action: Action, comment: str) -> int | None:
+        """By the target's plan, made as the lease's role."""
+        if lease is None:
+            raise NotFoundError("There is no lease to plan this on.", code="no_lease")
+        return await self._target.estimate(lease, action.command, action.parameters, comment)
+
     @asynccontextmanager
     async def execute(
         self, lease: Lease | None, action: Action, comment: str, max_rows: int | None
@@ -287,6 +301,11 @@ class LlmConnection:
     def privileges(self, facts: Facts) -> tuple[str, ...]:
         """Calling the configured model."""
         return (facts.verb.value,)
+
+    async def estimate(self, lease: Lease | None, action: Action, comment: str) -> int | None:
+        """A model has no rows."""
+        del lease, action, comment
+        return None
 
     @asynccontextmanager
     async def execute(

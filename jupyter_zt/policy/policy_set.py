@@ -57,6 +57,7 @@ class PolicySet:
     Attributes:
         digest: Hex SHA-256 over the exact bytes of its files, names and lengths included.
         rules: Its rules, in the order of files and lines.
+        asks_estimates: Whether a rule looks at `estimated_rows`.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class PolicySet:
         for rule in self.rules:
             validate(rule, connections, roles)
         review(self.rules, classified, self._patterns.names)
+        self.asks_estimates = any("estimated_rows" in str(rule.policy) for rule in self.rules)
         self._classified = classified
         self._by_id = {rule.id: rule for rule in self.rules}
         self._order = {rule.id: place for place, rule in enumerate(self.rules)}

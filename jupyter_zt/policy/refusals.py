@@ -66,6 +66,7 @@ def details(connection: str, facts: Facts) -> dict[str, str]:
         "relations_read": _shown(facts.relations_read),
         "relations_written": _shown(facts.relations_written),
         "unlisted_functions": _shown(facts.unlisted_functions),
+        "estimated_rows": "" if facts.estimated_rows is None else str(facts.estimated_rows),
         "tags": _shown(facts.tags),
         "patterns": _shown(facts.patterns),
         "method": _shown({http.method}) if http else "",

@@ -33,6 +33,7 @@ _ANNOTATIONS = {"permit": _BOTH | OBLIGATIONS, "forbid": _BOTH | {"code"}}
 DETAILS = frozenset(
     {
         "verb", "connection", "relations_read", "relations_written", "unlisted_functions",
+        "estimated_rows",
         "tags", "patterns", "method", "path", "resource", "namespace", "escapes",
     }
 )  # fmt: skip
