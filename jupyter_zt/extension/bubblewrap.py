@@ -17,6 +17,7 @@ from jupyter_zt.errors import UnavailableError
 
 _NOBODY = "65534"
 _PROBE_SECONDS = 10.0
+_LAST_CPU_SECONDS = 5
 
 # (1) Its own user, network, process, ipc, host name and (where there are any) cgroup namespaces.
 # (2) No capability, also not for root, and no way to get another user namespace.
@@ -41,7 +42,10 @@ class Limits:
 
     Attributes:
         data_bytes: Private memory of a process (RLIMIT_DATA).
-        processes: Processes and threads together; no effect where the server runs as root.
+        processes: Processes and threads together (RLIMIT_NPROC); no effect where the server runs
+            as root.
+        cpu_seconds: Processor time of a process: SIGXCPU, and SIGKILL 5 s later (RLIMIT_CPU).
+        cpus: Numbers of the processors that may be used; empty for those that this process may use.
         scratch_bytes: Each of /tmp, /dev/shm and the home folder, which are kept in memory.
     """
 
@@ -49,6 +53,8 @@ class Limits:
     open_files: int = 0
     processes: int = 0
     scratch_bytes: int = 0
+    cpu_seconds: int = 0
+    cpus: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def arguments(
         seccomp: File descriptor to read a filter of system calls from (`seccomp.program_file`).
     """
     size = ["--size", str(limits.scratch_bytes)] if limits.scratch_bytes else []
-    line = [program, *_NAMESPACES, *_SYSTEM]
+    line = [*_on(limits.cpus), program, *_NAMESPACES, *_SYSTEM]
     if seccomp is not None:
         line += ["--seccomp", str(seccomp)]
     for scratch in ("/tmp", "/dev/shm", os.fspath(home)):  # noqa: S108 - private to the sandbox
@@ -145,6 +151,11 @@ def _binds(option: str, pairs: Sequence[tuple[Path, Path]]) -> list[str]:
     ]
 
 
+def _on(cpus: Sequence[int]) -> list[str]:
+    # Set outside: inside, the filter of system calls keeps everybody from setting it again.
+    return ["/usr/bin/taskset", "--cpu-list", ",".join(map(str, cpus))] if cpus else []
+
+
 def _limited(limits: Limits) -> list[str]:
     # Set inside, where the count of processes is the sandbox's own; hard limits can't be raised.
     wanted = {
@@ -153,6 +164,8 @@ def _limited(limits: Limits) -> list[str]:
         "nproc": limits.processes,
     }
     options = [f"--{name}={value}" for name, value in wanted.items() if value]
+    if limits.cpu_seconds:
+        options.append(f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + _LAST_CPU_SECONDS}")
     return ["/usr/bin/prlimit", "--core=0", *options, "--"]
 
 

@@ -26,23 +26,25 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, ClassVar, Final
 
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Bool, Integer, List, Unicode, default
+from traitlets import Bool, List, Unicode, default
 
 from jupyter_zt.errors import UnavailableError
 from jupyter_zt.extension import bubblewrap, sandbox_view, seccomp
 from jupyter_zt.extension.headless import Headless, own_paths
 from jupyter_zt.extension.kernel_output import KernelOutput
+from jupyter_zt.extension.process_count import ProcessCount
+from jupyter_zt.extension.sandbox_limits import LimitedProvisioner, why_it_ended
 from jupyter_zt.extension.session_opener import SandboxState, SessionOpener
+from jupyter_zt.extension.usage import UsageWatch
 
 SANDBOXED: Final = "sandboxed"
 UNSANDBOXED: Final = "unsandboxed"
+LOOPBACK_URL: Final = "http://127.0.0.1:8900"
+"""Leads to the session's socket, in a sandbox: `zt_kernel.loopback` listens there."""
 _SOCKET = "gateway.sock"
 _LAST_SECONDS = 2  # for a kernel that was asked to end by whoever ends too
 _SHOWN_COLUMNS = 96
 _MAX_SOCKET_PATH_BYTES = 100  # sun_path holds 108 with its end
-_MIB = 1024 * 1024
-_GIB = 1024 * _MIB
 
 
 class _Registry:
@@ -54,7 +56,7 @@ def set_session_opener(opener: SessionOpener | None) -> None:
     _Registry.opener = opener
 
 
-class SandboxProvisioner(LocalProvisioner):
+class SandboxProvisioner(LimitedProvisioner):
     """Jupyter's way to start a kernel, with bubblewrap around it."""
 
     allow_unsandboxed = Bool(
@@ -75,18 +77,15 @@ class SandboxProvisioner(LocalProvisioner):
         ],
         help="Environment variables that kernels inherit, besides LC_*.",
     ).tag(config=True)
-    max_data_bytes = Integer(8 * _GIB, help="Memory of each process (0: no limit).").tag(
-        config=True
-    )
-    max_scratch_bytes = Integer(_GIB, help="Each of /tmp, /dev/shm and the home.").tag(config=True)
-    max_open_files = Integer(4096, help="Open files of each process.").tag(config=True)
-    max_processes = Integer(512, help="Processes and threads of a kernel.").tag(config=True)
 
     sandbox_state: SandboxState | None = None
     _folder: Path | None = None
     _output: KernelOutput | None = None
     _filter: int | None = None
     _asked_to_end = False
+    _usage: UsageWatch | None = None
+    _count: ProcessCount | None = None
+    _last_end = ""
     _headless: Headless | None = None
 
     @default("allow_unsandboxed")
@@ -143,6 +142,7 @@ class SandboxProvisioner(LocalProvisioner):
         if output is not None:
             output.start()
         self._output = output
+        self._watch_usage()
         try:
             return await self._interpose(connection_info)
         except BaseException:
@@ -150,12 +150,23 @@ class SandboxProvisioner(LocalProvisioner):
             await self.cleanup(restart=False)
             raise
 
+    def _watch_usage(self) -> None:
+        process = self.process
+        confined = self.sandbox_state is not None and self.sandbox_state.state == SANDBOXED
+        if process is not None and confined:
+            limits = self.max_memory_bytes, self.max_processes
+            self._usage = UsageWatch(process.pid, *limits, end=process.kill)
+
     async def poll(self) -> int | None:
         """Whether the process still runs (None), and a word in the log if it died by itself."""
         status = await super().poll()
         if status and self._output is not None and not self._asked_to_end:
             tail = self._output.tail()
-            self.log.warning("Kernel %s ended with status %s\n%s", self.kernel_id, status, tail)
+            self._last_end = (self._usage and self._usage.reason) or why_it_ended(status)
+            why = f": {self._last_end}" if self._last_end else ""
+            self.log.warning(
+                "Kernel %s ended with status %s%s\n%s", self.kernel_id, status, why, tail
+            )
             self._output = None
         return status
 
@@ -172,6 +183,10 @@ class SandboxProvisioner(LocalProvisioner):
     async def cleanup(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002
         """Tells the broker, and leaves nothing behind when the kernel does not come back."""
         await super().cleanup(restart=restart)
+        if self._usage is not None:
+            self._usage.stop()
+        if self._count is not None and not restart:
+            await self._count.remove()
         if not restart and self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -252,17 +267,13 @@ class SandboxProvisioner(LocalProvisioner):
     def _confine(
         self, program: str, view: bubblewrap.View, command: list[str]
     ) -> dict[str, object]:
-        limits = bubblewrap.Limits(
-            data_bytes=self.max_data_bytes,
-            open_files=self.max_open_files,
-            processes=self.max_processes,
-            scratch_bytes=self.max_scratch_bytes,
-        )
         self._filter = seccomp.program_file()
+        line = bubblewrap.arguments(
+            program, view, self.limits(), sandbox_view.HOME, command, self._filter
+        )
+        self._count = ProcessCount.of_root(self.kernel_id, self.max_processes)
         return {
-            "cmd": bubblewrap.arguments(
-                program, view, limits, sandbox_view.HOME, command, self._filter
-            ),
+            "cmd": [*(self._count.command if self._count else ()), *line],
             "pass_fds": () if self._filter is None else (self._filter,),
             # Otherwise Jupyter tells the kernel a process id that means another one inside.
             "independent": True,
@@ -283,6 +294,10 @@ class SandboxProvisioner(LocalProvisioner):
             "ZT_SOCKET": os.fspath(socket_folder / _SOCKET),
         }
         python_path = sandbox_view.python_path_variable()
+        if confined:  # its loopback is its own
+            fixed["JUPYTER_ZT_URL"] = LOOPBACK_URL
+        if self._last_end:
+            fixed["ZT_LAST_END"], self._last_end = self._last_end, ""
         return kept | fixed | ({"PYTHONPATH": python_path} if python_path else {})
 
     def _root(self) -> Path | None:

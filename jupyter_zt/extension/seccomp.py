@@ -48,6 +48,7 @@ _REFUSED = {
     "pivot_root": (155, 41),
     "ptrace": (101, 117),
     "request_key": (249, 218),
+    "sched_setaffinity": (203, 122),  # which processors it gets is the sandbox's to say
     "setns": (308, 268),
     "syslog": (103, 116),
     "umount2": (166, 39),

@@ -10,6 +10,8 @@ from zt_kernel.kernel import ZTKernel  # before ipykernel's application: it turn
 
 from ipykernel.kernelapp import IPKernelApp  # isort: skip
 
+from zt_kernel import loopback
+
 
 class ZTKernelApp(IPKernelApp):
     """Serves one kernel."""
@@ -42,6 +44,7 @@ class ZTKernelApp(IPKernelApp):
 
 def main() -> None:
     """Runs one kernel until it is shut down."""
+    loopback.start()
     ZTKernelApp.launch_instance(kernel_class=ZTKernel)
 
 

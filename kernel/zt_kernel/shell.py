@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import sys
 from typing import Any
@@ -28,6 +29,11 @@ class ZTShell(ZMQInteractiveShell):
         super().init_user_ns()  # type: ignore[no-untyped-call]
         self.user_ns["zt"] = zt_kernel
         self.user_ns_hidden["zt"] = zt_kernel
+
+    def init_events(self) -> None:
+        """Before the first cell that a person runs: why the kernel is a new one."""
+        super().init_events()  # type: ignore[no-untyped-call]
+        self.events.register("pre_run_cell", _say_why_it_is_new)
 
     def init_magics(self) -> None:
         """Registers the tool cells after IPython's own magics, which they replace."""
@@ -65,6 +71,15 @@ class ZTShell(ZMQInteractiveShell):
         if _is_network_error(evalue):
             stb = [*stb, NO_NETWORK]
         super()._showtraceback(etype, evalue, stb)  # type: ignore[no-untyped-call]
+
+
+def _say_why_it_is_new(_info: object) -> None:
+    """Once, and only where the one before it ended and nobody had asked for that."""
+    why = os.environ.pop("ZT_LAST_END", "")
+    if why:
+        sys.stderr.write(
+            f"This kernel is new and has no variables: the one before it ended, because {why}.\n"
+        )
 
 
 def _wants_network(command: str) -> bool:

@@ -57,7 +57,7 @@ def session_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def kernel(host: Path, session_folder: Path) -> Iterator[RunningKernel]:
     work = host / "notebooks"
-    work.mkdir()
+    (work / "recordings").mkdir(parents=True)
     with TestBroker(session_folder):
         kernel = RunningKernel(work, env=dict(os.environ))
         yield kernel
@@ -355,7 +355,7 @@ def test_processes_of_the_hosts(kernel: RunningKernel) -> None:
         "return [open(name).read().split('\\0') for name in names]",
     )
     programs = [command[0] for command in ast.literal_eval(commands)]
-    assert sorted(Path(program).name for program in programs) == ["bwrap", "python"]
+    assert sorted(Path(program).name for program in programs) == ["bwrap", "python", "python"]
     code = "import os\nreturn max(int(name) for name in os.listdir('/proc') if name.isdigit())"
     assert int(attempt(kernel, code)) < os.getpid()
 

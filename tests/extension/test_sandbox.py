@@ -111,7 +111,7 @@ def test_the_environment_is_an_allow_list(work: Path, monkeypatch: pytest.Monkey
     set_by_ipykernel |= {"GIT_PAGER", "MPLBACKEND", "PYDEVD_USE_FRAME_EVAL"}
     allowed = {"LANG", "LANGUAGE", "TZ", "JPY_SESSION_NAME", "PYTHONDONTWRITEBYTECODE"}
     allowed |= {"PYTHONNOUSERSITE", "PYTHONPATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
-    allowed |= {"MKL_NUM_THREADS", "LC_ALL", "ZT_SOCKET", "HOME", "PATH"}
+    allowed |= {"MKL_NUM_THREADS", "LC_ALL", "ZT_SOCKET", "HOME", "PATH", "JUPYTER_ZT_URL"}
     assert names <= allowed | set_by_ipykernel | {n for n in names if n.startswith("LC_")}
 
 
@@ -191,13 +191,13 @@ def test_the_accepted_risk_is_said_and_the_environment_is_scrubbed_all_the_same(
         client.wait_for_ready(timeout=60)
         seen: list[str] = []
         client.execute_interactive(
-            "import os; print(os.environ.get('PGPASSWORD'), os.environ['ZT_SOCKET'])",
+            "import os; print(*map(os.environ.get, ('PGPASSWORD', 'JUPYTER_ZT_URL', 'ZT_SOCKET')))",
             output_hook=lambda message: seen.append(message["content"].get("text", "")),
         )
         client.stop_channels()
     finally:
         manager.shutdown_kernel(now=True)
-    assert "".join(seen).strip() == f"None {broker.folder}/gateway.sock"
+    assert "".join(seen).strip() == f"None None {broker.folder}/gateway.sock"
     state = broker.opened[0][2]
     assert state.state == "unsandboxed"
     assert "not installed" in state.detail

@@ -290,6 +290,19 @@ async def test_a_restart_keeps_session_and_owner_and_aborts_what_ran(
 # ------------------------------------------------------------------ logging out
 
 
+async def test_a_kernel_that_died_is_explained_by_the_one_that_follows(analyst: Person) -> None:
+    kernel, session = analyst.start_kernel("died.ipynb")
+    page = await analyst.page(kernel)
+    await page.ask("import os\nos.kill(os.getpid(), 9)")
+    state = ""
+    while "restarting" not in state:
+        state = (await page.receive())[1]["content"].get("execution_state", "")
+    said = shown(await page.run("1 + 1"), "stream")
+    assert "the one before it ended, because it was killed" in said[0]["text"]
+    assert not shown(await page.run("1 + 1"), "stream")
+    analyst.http.delete(f"/api/sessions/{session}")
+
+
 async def test_after_the_logout_a_kernel_acts_no_more_until_the_person_is_back(
     jupyter: Jupyter,
 ) -> None:
