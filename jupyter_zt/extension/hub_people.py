@@ -27,6 +27,7 @@ from jupyter_zt.errors import AuthenticationError
 from jupyter_zt.extension.hub_environment import hub_address
 from jupyter_zt.extension.hub_logins import HubLogin, HubLogins
 from jupyter_zt.extension.login import safe_path
+from jupyter_zt.extension.page_parts import refuse_parts_of_a_page
 from jupyter_zt.extension.people import refuse_api_call
 from jupyter_zt.identity import hub_claims, human_from_claims
 from jupyter_zt.model import ADMIN, ANALYST, AUDITOR, REVIEWER, Human
@@ -84,6 +85,7 @@ class ZTHub(LoggingConfigurable):
 
     async def get_user(self, handler: web.RequestHandler) -> User | None:
         """The person of a request; None when nobody is logged in, by the Hub's word or by ours."""
+        refuse_parts_of_a_page(handler, self._provider.logout_handler_class)
         user: Any = await self._ask_hub(handler)
         login = self._login(handler, user.hub_user) if user is not None else None
         if login is None:

@@ -20,6 +20,7 @@ from jupyter_zt.extension import backchannel
 from jupyter_zt.extension import login as pages
 from jupyter_zt.extension.login_attempts import Attempts
 from jupyter_zt.extension.logins import Login, Logins
+from jupyter_zt.extension.page_parts import refuse_parts_of_a_page
 from jupyter_zt.extension.people import refuse_api_call
 from jupyter_zt.identity import RelyingParty, Tokens
 from jupyter_zt.model import ADMIN, ANALYST, AUDITOR, REVIEWER, Human
@@ -176,6 +177,7 @@ class ZTIdentityProvider(IdentityProvider):
 
     async def get_user(self, handler: web.RequestHandler) -> User | None:
         """The person of a request, by its cookie; None when nobody is logged in."""
+        refuse_parts_of_a_page(handler, self.logout_handler_class)
         login, code = self.login_of(handler), "not_logged_in"
         if login is not None:
             try:

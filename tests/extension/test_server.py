@@ -303,6 +303,14 @@ async def test_a_kernel_that_died_is_explained_by_the_one_that_follows(analyst: 
     analyst.http.delete(f"/api/sessions/{session}")
 
 
+@pytest.mark.parametrize("part", ["image", "script", "style", "iframe", "video"])
+@pytest.mark.parametrize("path", ["/logout", "/zt/api/me", "/api/contents"])
+def test_no_part_of_a_page_logs_out_or_asks_an_api(path: str, part: str, analyst: Person) -> None:
+    """An address in a document that a kernel wrote is asked for with the reader's cookies."""
+    assert analyst.http.get(path, headers={"Sec-Fetch-Dest": part}).status_code == 403
+    assert analyst.http.get("/zt/api/me", headers={"Sec-Fetch-Dest": "empty"}).is_success
+
+
 async def test_after_the_logout_a_kernel_acts_no_more_until_the_person_is_back(
     jupyter: Jupyter,
 ) -> None:
