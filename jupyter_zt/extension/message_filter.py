@@ -28,6 +28,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from jupyter_zt.extension.safe_mime import safe_bundle
+from jupyter_zt.extension.terminal_text import without_commands
 
 __all__ = ["DEFAULT_MAX_OUTPUT_BYTES", "MAX_CODE_BYTES", "Message", "from_browser", "from_kernel"]
 
@@ -175,7 +176,7 @@ def _execute_input(content: Message, max_bytes: int) -> Message:
 
 def _stream(content: Message, max_bytes: int) -> Message:
     name = "stderr" if content.get("name") == "stderr" else "stdout"
-    return {"name": name, "text": _text(content, "text", max_bytes)}
+    return {"name": name, "text": without_commands(_text(content, "text", max_bytes))}
 
 
 def _display(content: Message, max_bytes: int) -> Message:
@@ -197,9 +198,9 @@ def _execute_result(content: Message, max_bytes: int) -> Message:
 
 def _error(content: Message, max_bytes: int) -> Message:
     return {
-        "ename": _text(content, "ename", max_bytes),
-        "evalue": _text(content, "evalue", max_bytes),
-        "traceback": [line[:max_bytes] for line in _texts(content, "traceback")],
+        "ename": without_commands(_text(content, "ename", max_bytes)),
+        "evalue": without_commands(_text(content, "evalue", max_bytes)),
+        "traceback": [without_commands(line[:max_bytes]) for line in _texts(content, "traceback")],
     }
 
 
@@ -217,7 +218,7 @@ def _execute_reply(content: Message, max_bytes: int) -> Message:
 
 def _inspect_reply(content: Message, max_bytes: int) -> Message:
     data = content.get("data") or {}
-    text = _text(data, "text/plain", max_bytes)
+    text = without_commands(_text(data, "text/plain", max_bytes))
     return {
         "status": _status(content),
         "found": _flag(content, "found", default=False),
@@ -289,7 +290,7 @@ def _shutdown_reply(content: Message, _max_bytes: int) -> Message:
 
 def _input_request(content: Message, max_bytes: int) -> Message:
     return {
-        "prompt": _text(content, "prompt", max_bytes),
+        "prompt": without_commands(_text(content, "prompt", max_bytes)),
         "password": _flag(content, "password", default=False),
     }
 

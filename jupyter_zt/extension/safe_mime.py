@@ -19,6 +19,7 @@ from jupyter_zt.extension.safe_markup import (
     markdown_to_html,
     svg_to_html,
 )
+from jupyter_zt.extension.terminal_text import without_commands
 
 __all__ = ["FRAMED_HTML", "OWN_JSON_TYPES", "safe_bundle"]
 
@@ -81,7 +82,7 @@ def safe_bundle(data: Mapping[str, object], max_bytes: int) -> dict[str, object]
 def _safe_entries(mime: str, value: object) -> dict[str, object]:
     """What one entry becomes; empty for a type that is not shown."""
     if mime == "text/plain":
-        return {mime: _text(value)}
+        return {mime: without_commands(_text(value))}
     if mime == "text/latex":
         return {mime: inert_tex(_text(value))}
     if mime == "text/html":
