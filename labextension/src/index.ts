@@ -7,6 +7,7 @@ import { modelsPlugin } from './plugins/models';
 import { panelPlugin } from './plugins/panel';
 import { recordingPlugin } from './plugins/recording';
 import { statusBarPlugin } from './plugins/statusbar';
+import { trustPlugin } from './plugins/trust';
 
 export * from './tokens';
 
@@ -16,7 +17,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   panelPlugin,
   statusBarPlugin,
   bannerPlugin,
-  recordingPlugin
+  recordingPlugin,
+  trustPlugin
 ];
 
 export default plugins;

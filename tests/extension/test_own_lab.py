@@ -110,9 +110,13 @@ def test_nobody_reads_without_a_login(jupyter: Jupyter) -> None:
         assert httpx.get(jupyter.url + path).status_code == 401
 
 
-def test_the_page_has_no_javascript_renderer(analyst: Person, jupyter: Jupyter) -> None:
+def test_the_page_has_no_renderer_that_runs_what_it_shows(
+    analyst: Person, jupyter: Jupyter
+) -> None:
     page = analyst.http.get("/tree" if jupyter.module == "notebook" else "/lab").text
-    assert "@jupyterlab/javascript-extension" in page.partition('"disabledExtensions"')[2][:500]
+    disabled = page.partition('"disabledExtensions"')[2][:500]
+    assert "@jupyterlab/javascript-extension" in disabled
+    assert "@jupyterlab/vega5-extension" in disabled
 
 
 def test_an_extension_that_shares_them_in_its_own_way_ends_the_server(
