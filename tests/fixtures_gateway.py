@@ -24,6 +24,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from joserfc.jwk import ECKey
 
 from jupyter_zt.identity import GatewayAuth, RelyingParty, TokenClient
 from tests import fixtures_postgres
@@ -254,6 +255,7 @@ class Gateway:
         self._tokens: dict[str, str] = {}
         self.tls: ssl.SSLContext | None = None
         self._is_at(f"http://127.0.0.1:{self.port}")
+        self.service_key = ECKey.generate_key("P-256")
         self._configure()
 
     def _is_at(self, url: str) -> None:
@@ -302,6 +304,15 @@ class Gateway:
             "approvals": {"expires_seconds": 300},
             "agents": {
                 "react": {"owner": "tests", "connections": ["warehouse"], "actions": ["read"]}
+            },
+            "services": {
+                "nightly": {
+                    "owner": "tests",
+                    "connections": ["warehouse"],
+                    "actions": ["read", "write"],
+                    "may_ask_for_approval": True,
+                    "keys": [self.service_key.as_dict(private=False)],
+                }
             },
             "connections": {
                 "warehouse": {
@@ -403,6 +414,17 @@ class Gateway:
                 self.client, scopes.split(), lambda: self.token(person), agent=agent
             )
         return self._auths[name]
+
+    def service_environment(self, folder: Path, name: str = "nightly") -> dict[str, str]:
+        """What a process runs as a service by: addresses and paths."""
+        key = folder / f"{name}.key"
+        key.write_bytes(self.service_key.as_pem(private=True))
+        key.chmod(0o600)
+        return {
+            "JUPYTER_ZT_GATEWAY": self.url,
+            "JUPYTER_ZT_SERVICE": name,
+            "JUPYTER_ZT_SERVICE_KEY": str(key),
+        }
 
     def open(self, person: str = "analyst", *, agent: str = "", **changes: Any) -> Session:
         body = {

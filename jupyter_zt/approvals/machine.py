@@ -12,7 +12,7 @@ Rules, in the order in which they are checked:
 1. Only an open approval can be voted on. A closed one stays closed.
 2. Past `expires_at` every question is answered by EXPIRED; an approved one that has not begun
    expires too. No setting makes a timeout consent.
-3. The requester can't vote, in whatever role.
+3. The requester can't vote, in whatever role; no service can vote at all.
 4. Only members of the reviewer role can vote.
 5. One person has one vote, whichever groups they are in.
 6. The digest of what the voter saw must be the digest of what will run.
@@ -60,7 +60,8 @@ def open_approval(
 def may_decide(approval: Approval, human: Human) -> bool:
     """Whether this person could vote, as far as who they are goes (rules 3 to 5)."""
     return (
-        not _same_person(approval.requester, human)
+        not human.is_service
+        and not _same_person(approval.requester, human)
         and approval.reviewer_role in human.roles
         and not any(_same_person(vote.human, human) for vote in approval.votes)
     )
@@ -107,6 +108,8 @@ def _check_open(approval: Approval, now: datetime) -> None:
 
 def _check_voter(approval: Approval, human: Human) -> None:
     """Rules 3 to 5."""
+    if human.is_service:
+        raise PermissionDeniedError("A service decides nothing.", code="service_may_not_decide")
     if _same_person(approval.requester, human):
         raise PermissionDeniedError(
             "Nobody decides their own action.",

@@ -12,7 +12,7 @@ from jupyter_zt.cli.client.frames import Event
 from jupyter_zt.cli.client.session import COMPLETED, Outcome, Session
 from jupyter_zt.cli.json_lines import Request, read_requests, until_nobody_reads, write_line
 from jupyter_zt.cli.terminal import printable, table
-from jupyter_zt.client.keeper import gateway_api
+from jupyter_zt.client.acting import acting
 from jupyter_zt.client.places import write_private
 from jupyter_zt.errors import ConfigError, InvalidInputError, ZTError
 
@@ -45,8 +45,9 @@ def main(argv: Sequence[str]) -> int:
     for told in (signal.SIGTERM, signal.SIGHUP):
         # As Ctrl-C: the session is sealed, whatever ends it.
         signal.signal(told, signal.default_int_handler)
-    with gateway_api() as api:
-        session = Session(api, arguments.agent)
+    who = acting()
+    with who.api() as api:
+        session = Session(api, who, arguments.agent)
         status = 1
         try:
             status = _batch(session, arguments) if arguments.batch else _single(session, arguments)

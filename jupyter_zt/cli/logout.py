@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from jupyter_zt.client import open_sessions
-from jupyter_zt.client.keeper import gateway_api, log_out
+from jupyter_zt.client.acting import as_person
+from jupyter_zt.client.keeper import log_out
 from jupyter_zt.errors import (
     AuthenticationError,
     ConflictError,
@@ -47,7 +48,7 @@ def _end_sessions() -> bool:
     if not sessions:
         return True
     try:
-        with gateway_api() as api:
+        with as_person().api() as api:
             for session in sessions:
                 # One that is over already, or another login's, can't be revoked and need not be.
                 with suppress(NotFoundError, ConflictError):

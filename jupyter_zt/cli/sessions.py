@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from jupyter_zt.cli.terminal import printable, table
+from jupyter_zt.client.acting import gateway_api
 from jupyter_zt.client.api import GatewayApi
-from jupyter_zt.client.keeper import gateway_api
 from jupyter_zt.errors import ZTError
 
 EPILOG = """

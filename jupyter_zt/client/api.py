@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from jupyter_zt.errors import UnavailableError, error_from_problem
-from jupyter_zt.identity import GatewayAuth, TokenClient
+from jupyter_zt.identity import Asker, GatewayAuth, TokenClient
 from jupyter_zt.identity.gateway_tls import tls_context, untrusted
 from jupyter_zt.identity.gateway_tokens import ACTIONS, READ, REVOKE, SESSION
 
@@ -65,13 +65,18 @@ class GatewayApi:
 
     Args:
         url: Base address.
-        client_id: Of the command line at the identity provider; "" before anybody is logged in.
-        id_token: Gives the person's ID token, fresh.
+        client: Who asks for tokens; None before anybody is logged in.
+        id_token: Gives the person's ID token, fresh; None for a service, which asks for itself.
     """
 
-    def __init__(self, url: str, client_id: str = "", id_token: Callable[[], str] = str) -> None:
+    def __init__(
+        self,
+        url: str,
+        client: Asker | None = None,
+        id_token: Callable[[], str] | None = None,
+    ) -> None:
         self.url = url
-        self._client = TokenClient(url, client_id, "")
+        self._client = client or TokenClient(url, "", "")
         self._id_token = id_token
         self._sees = GatewayAuth(self._client, [READ], id_token)
         self._steers = GatewayAuth(self._client, [SESSION], id_token)
@@ -111,13 +116,13 @@ class GatewayApi:
         return answer
 
     def runtime(
-        self, session: str, id_token: Callable[[], str], agent: str | None = None
+        self, session: str, id_token: Callable[[], str] | None, agent: str | None = None
     ) -> httpx.Client:
         """The API of one session, as its runtime uses it.
 
         Args:
             session: Its id.
-            id_token: Asked for each request.
+            id_token: Asked for each request; None for a service.
             agent: The agent that it was opened for.
         """
         return httpx.Client(

@@ -75,12 +75,6 @@ def fresh_id_token() -> str:
     return fresh_login().tokens.id_token
 
 
-def gateway_api() -> GatewayApi:
-    """The gateway at which the person is logged in. Raises as `fresh_login`."""
-    login = fresh_login()
-    return GatewayApi(login.gateway, login.settings.client_id, fresh_id_token)
-
-
 def log_out() -> CommandLineLogin | None:
     """Forgets the login here, and makes the provider forget it.
 

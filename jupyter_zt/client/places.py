@@ -19,6 +19,7 @@ from jupyter_zt.identity import is_protected
 
 GATEWAY_VARIABLE = "JUPYTER_ZT_GATEWAY"
 _POINTER = "gateway.json"
+_MAX_FILE_CHARACTERS = 64 * 1024
 
 
 def state_directory() -> Path:
@@ -75,6 +76,29 @@ def read_private(path: Path) -> str | None:
         if about.st_mode & 0o077:
             raise _exposed(path, f"its mode is {stat.S_IMODE(about.st_mode):04o} and not 0600")
         return file.read()
+
+
+def read_own(path: Path) -> str:
+    """The text of a key or token file that only its owner can read. Links are followed.
+
+    Raises:
+        PermissionDeniedError: `file_exposed`: others can read or change it.
+        ConfigError: `file_missing`: it can't be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            about = os.fstat(file.fileno())
+            if about.st_mode & 0o077:
+                raise PermissionDeniedError(
+                    f"{path} is not used: its mode is {stat.S_IMODE(about.st_mode):04o}.",
+                    code="file_exposed",
+                    hint="Somebody else may have read it. Make a new one, and chmod 600 it.",
+                )
+            return file.read(_MAX_FILE_CHARACTERS)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} can't be read: {type(error).__name__}.", file=str(path), code="file_missing"
+        ) from error
 
 
 def find_gateway(named: str | None) -> str:

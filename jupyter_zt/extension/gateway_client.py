@@ -19,7 +19,7 @@ from typing import Any, Final
 import httpx
 
 from jupyter_zt.errors import UnavailableError, ZTError, error_from_problem
-from jupyter_zt.identity import GatewayAuth, TokenClient
+from jupyter_zt.identity import Asker, GatewayAuth, TokenClient
 from jupyter_zt.identity.exchange import ID_TOKEN
 from jupyter_zt.identity.gateway_auth import REVOCATION_PATH
 from jupyter_zt.identity.gateway_tls import untrusted
@@ -56,7 +56,7 @@ class GatewayClient:
             there is no login.
         tls: How the gateway's certificate is verified; None: as httpx does.
         transport: Where a test plugs in; None for the network.
-        client_id: As which client tokens are asked for.
+        client: Who asks for tokens, where that is no broker.
         token_type: What `id_token` gives instead, where people have no ID tokens.
 
     Every method raises `ZTError`.
@@ -70,13 +70,13 @@ class GatewayClient:
         tls: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
-        client_id: str = _CLIENT_ID,
+        client: Asker | None = None,
         token_type: str = ID_TOKEN,
     ) -> None:
         self._url = url
         self._id_token = id_token
         self._token_type = token_type
-        self._client = TokenClient(url, client_id, broker_secret)
+        self._client: Asker = client or TokenClient(url, _CLIENT_ID, broker_secret)
         self._attesting = GatewayAuth(self._client, [ATTEST])
         self._people: dict[tuple[str, str, str], GatewayAuth] = {}
         # No proxies from the environment: these requests carry tokens.
@@ -192,7 +192,7 @@ class GatewayClient:
         return GatewayAuth(
             self._client,
             [ACTIONS],
-            lambda: self._id_token(person),
+            self._subject(person),
             subject_type=self._token_type,
             agent=agent or "",
             session=session,
@@ -253,11 +253,15 @@ class GatewayClient:
             self._people[name] = GatewayAuth(
                 self._client,
                 scopes.split(),
-                lambda: self._id_token(person),
+                self._subject(person),
                 subject_type=self._token_type,
                 agent=agent,
             )
         return self._people[name]
+
+    def _subject(self, person: str) -> Callable[[], Awaitable[str]] | None:
+        """What is exchanged for the person's tokens; None where the client asks for itself."""
+        return lambda: self._id_token(person)
 
     async def _json(
         self,

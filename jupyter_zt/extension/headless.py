@@ -1,8 +1,9 @@
 """Kernels without a Jupyter server: nbclient, papermill, `jupyter console`.
 
-The process that starts the kernel takes the broker's part, with the login of the person at the
-terminal. It opens the kernel's session, stands between the kernel and its client (`Interposer`),
-reports what ran, and writes the sealed recording next to the notebook when the kernel is gone.
+The process that starts the kernel takes the broker's part, as the person who is logged in on the
+command line, or as the service that the environment names. It opens the kernel's session, stands
+between the kernel and its client (`Interposer`), reports what ran, and writes the sealed recording
+next to the notebook when the kernel is gone.
 Nobody vouches for that process, so the log says of its cells that the kernel's own side reported
 them. The kernel sees what it sees under a broker: one socket.
 
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any, Final
@@ -23,9 +25,8 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.multikernelmanager import MultiKernelManager
 
 from jupyter_zt.client import open_sessions
+from jupyter_zt.client.acting import Acting, acting, private_paths
 from jupyter_zt.client.api import gateway_tls
-from jupyter_zt.client.keeper import fresh_login
-from jupyter_zt.client.places import state_directory
 from jupyter_zt.errors import UnavailableError
 from jupyter_zt.extension.gateway_client import GatewayClient, OpenedSession
 from jupyter_zt.extension.interposer import Interposer
@@ -104,14 +105,13 @@ class Headless:
 
     async def _open(self, kernel_id: str, notebook: str, state: SandboxState) -> Path:
         if self._sessions is None:
-            login = await asyncio.to_thread(fresh_login)
-            tls = gateway_tls(login.gateway)
-            gateway = HeadlessClient(
-                login.gateway, "", _id_token, tls, client_id=login.settings.client_id
-            )
+            who = await asyncio.to_thread(acting)
+            url = who.client.gateway
+            tls = gateway_tls(url)
+            gateway = HeadlessClient(who, tls)
             # The gateway is another user's, or on another host.
-            relays = Relays(login.gateway, tls, gateway.held_sessions, self._log)
-            self._sessions = HeadlessSessions(gateway, _id_token, self._work, relays, self._log)
+            relays = Relays(url, tls, gateway.held_sessions, self._log)
+            self._sessions = HeadlessSessions(gateway, gateway.shown, self._work, relays, self._log)
         sandbox = {"state": state.state, "detail": state.detail[:512]}
         opened = await self._sessions.open(
             kernel_id,
@@ -153,7 +153,23 @@ class Headless:
 
 
 class HeadlessClient(GatewayClient):
-    """Acts as what it is: no broker, and in its person's name only."""
+    """Acts as what it is: no broker, and in the name of its person or service only.
+
+    Args:
+        who: They.
+        tls: How the gateway's certificate is verified; None for http on this host.
+    """
+
+    def __init__(self, who: Acting, tls: ssl.SSLContext | None) -> None:
+        super().__init__(who.client.gateway, "", self.shown, tls, client=who.client)
+        self._show = who.id_token
+
+    async def shown(self, _owner: str) -> str:
+        """The person's ID token, fresh; "" for a service. Raises as `fresh_login`."""
+        return "" if self._show is None else await asyncio.to_thread(self._show)
+
+    def _subject(self, person: str) -> Callable[[], Awaitable[str]] | None:
+        return None if self._show is None else super()._subject(person)
 
     @property
     def _own(self) -> GatewayAuth:
@@ -174,14 +190,9 @@ class HeadlessSessions(KernelSessions):
         return SessionRecorder(self._gateway, opened, file, self._log, every_cell=False)
 
 
-async def _id_token(_owner: str) -> str:
-    login = await asyncio.to_thread(fresh_login)
-    return login.tokens.id_token
-
-
 def own_paths() -> list[Path]:
-    """What no headless kernel may see: where the login is kept."""
-    return [state_directory()]
+    """What no headless kernel may see: where the login, or a service's key, is kept."""
+    return private_paths()
 
 
 def _is_server() -> bool:

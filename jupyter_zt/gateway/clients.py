@@ -1,4 +1,4 @@
-"""Who may ask this gateway for tokens: brokers, which have a secret, and the command line."""
+"""Who may ask this gateway for tokens: brokers, which have a secret, command lines, services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jupyter_zt.access.secrets import SecretReference, read_secret
 from jupyter_zt.errors import TokenRequestError
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.hub_settings import HubIdentity
-from jupyter_zt.identity import Client
+from jupyter_zt.identity import Client, ServiceAssertions
 from jupyter_zt.identity.gateway_tokens import ACTIONS, APPROVE, ATTEST, READ, REVOKE, SESSION
 
 BROKER = "broker"
@@ -25,9 +25,11 @@ class Clients:
 
     Args:
         config: Names the broker's secret and the command line's client.
+        services: Knows services.
     """
 
-    def __init__(self, config: Configuration) -> None:
+    def __init__(self, config: Configuration, services: ServiceAssertions) -> None:
+        self._services = services
         identity = config.values.identity
         by_id_token = None if isinstance(identity, HubIdentity) else identity
         audiences = frozenset(by_id_token.audiences if by_id_token else ())
@@ -40,7 +42,7 @@ class Clients:
             command_line = Client(by_id_token.cli_client_id, _FOR_A_PERSON, audience)
             self._known[command_line.id] = (command_line, None)
 
-    def authenticate(self, authorization: str, form: Mapping[str, str]) -> Client:
+    async def authenticate(self, authorization: str, form: Mapping[str, str]) -> Client:
         """The client of a request at the token endpoint (RFC 6749, section 2.3.1).
 
         Args:
@@ -49,8 +51,12 @@ class Clients:
 
         Raises:
             TokenRequestError: `invalid_client`, or `invalid_request`: it says two things at once.
-            ConfigError: The secret can't be read.
+            ConfigError: The secret, or a service's public key, can't be read.
         """
+        if not authorization:
+            service = await self._services.authenticate(form)
+            if service is not None:
+                return service
         name, secret = form.get("client_id", ""), form.get("client_secret", "")
         if authorization:
             basic_name, basic_secret = _basic(authorization)

@@ -30,6 +30,7 @@ from jupyter_zt.gateway.hub_settings import HUB, OPENID, HubIdentity, provider_o
 from jupyter_zt.gateway.identity_settings import IdentitySettings
 from jupyter_zt.gateway.listening import Listen
 from jupyter_zt.gateway.section import Name, Section
+from jupyter_zt.gateway.services import ServiceSettings
 
 FILE = "gateway.yaml"
 MAX_SOCKET_PATH_BYTES = 107
@@ -126,6 +127,7 @@ class GatewayConfig(Section):
     approvals: Approvals = Approvals()
     connections: dict[Name, Connection]
     agents: dict[Name, AgentSettings] = Field(default_factory=dict)
+    services: dict[Name, ServiceSettings] = Field(default_factory=dict)
     budgets: list[Budget] = Field(default_factory=list)
 
     @field_validator("budgets")
@@ -215,13 +217,15 @@ class Configuration:
 
 def _check_names(values: GatewayConfig, path: Path, node: yaml.Node | None) -> None:
     """What one section names of another is there."""
-    for name, agent in values.agents.items():
-        for place, connection in enumerate(agent.connections):
+    programs = [("agents", *item) for item in values.agents.items()]
+    programs += [("services", *item) for item in values.services.items()]
+    for section, name, program in programs:
+        for place, connection in enumerate(program.connections):
             if connection not in values.connections:
                 raise ConfigError(
-                    f"agents.{name}.connections: there is no connection {connection!r}.",
+                    f"{section}.{name}.connections: there is no connection {connection!r}.",
                     file=str(path),
-                    line=_line_of(node, ["agents", name, "connections", place]),
+                    line=_line_of(node, [section, name, "connections", place]),
                     hint=f"There are: {', '.join(values.connections)}.",
                 )
 

@@ -97,13 +97,16 @@ class Control:
         """Who is asking."""
         human = self._person(request, READ)
         return wire.Me(
-            issuer=human.issuer, subject=human.subject, name=human.name, roles=sorted(human.roles)
+            issuer=human.issuer,
+            subject=human.subject,
+            name=human.name,
+            roles=sorted(human.roles),
+            service=human.is_service,
         )
 
     async def connections(self, request: Request) -> list[wire.ConnectionInfo]:
         """Every connection."""
-        self._person(request, READ)
-        return connection_list(self._rooms)
+        return connection_list(self._rooms, self._person(request, READ))
 
     async def open_session(
         self,
@@ -152,7 +155,7 @@ class Control:
         """One's own open sessions; an administrator sees all."""
         human = self._person(request, READ)
         return [
-            _session_info(session, connection_list(self._rooms, session.agent))
+            _session_info(session, connection_list(self._rooms, session.human, session.agent))
             for session in self._rooms.sessions.visible_to(human)
         ]
 
@@ -292,7 +295,9 @@ class Control:
             parameters=list(held.action.parameters),
             connection=held.action.connection,
             requester=wire.Requester(
-                subject=approval.requester.subject, name=approval.requester.name
+                subject=approval.requester.subject,
+                name=approval.requester.name,
+                service=approval.requester.is_service,
             ),
             agent=held.agent,
             notebook=self._rooms.sessions.get(approval.session).notebook,
@@ -364,6 +369,7 @@ def _session_info(session: LiveSession, connections: list[wire.ConnectionInfo]) 
     return wire.SessionInfo(
         id=session.id,
         human=session.human.name,
+        service=session.human.is_service,
         agent=session.agent,
         notebook=session.notebook,
         kernel=session.kernel,

@@ -59,11 +59,13 @@ async def deliver(
         LogUnavailableError: The result can't be recorded: it is not released.
     """
     action, target, facts = understood.action, understood.target, understood.facts
-    agent = rooms.agent(action.agent)
     comment = f"jupyter-zt session={session.id} action={action.id}"
-    if agent is not None:
-        comment += f" agent={agent.name}"
-    limits = (agent.max_rows if agent else None, understood.decision.obligations.max_rows)
+    if session.human.is_service:
+        comment += f" service={session.human.subject}"
+    if action.agent is not None:
+        comment += f" agent={action.agent}"
+    ceilings = rooms.ceilings(session, action.agent)
+    limits = (understood.decision.obligations.max_rows, *(one.max_rows for one in ceilings))
     max_rows = min((limit for limit in limits if limit), default=None)
     async with target.execute(lease, action, comment, max_rows) as answer:
         if answer.body is not None:

@@ -60,7 +60,8 @@ async def _estimate(
 ) -> int | None:
     if target.leasing is not None and facts.writes:
         await target.leasing.check(facts)
-    lease = await rooms.leases.take(session, target, facts, rooms.agent(action.agent))
+    ceilings = rooms.ceilings(session, action.agent)
+    lease = await rooms.leases.take(session, target, facts, ceilings, action.agent)
     try:
         comment = f"jupyter-zt session={session.id} action={action.id} plan"
         return await target.estimate(lease, action, comment)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from jupyter_zt.gateway.section import Section
 from jupyter_zt.identity import ASYMMETRIC_ALGORITHMS
 
 _Member = str | Annotated[dict[str, str], Field(min_length=1)]
+
+
+def _are_asymmetric(algorithms: list[str]) -> list[str]:
+    unknown = sorted(set(algorithms) - ASYMMETRIC_ALGORITHMS)
+    if unknown:
+        allowed = ", ".join(sorted(ASYMMETRIC_ALGORITHMS))
+        msg = f"{', '.join(unknown)} can't be used here; write some of {allowed}"
+        raise ValueError(msg)
+    return algorithms
+
+
+Algorithms = Annotated[list[str], Field(min_length=1), AfterValidator(_are_asymmetric)]
+"""Allowed signatures; `none` and HMAC can't be named."""
 
 
 class IdentitySettings(Section):
@@ -28,22 +41,12 @@ class IdentitySettings(Section):
     provider: Literal["openid"] = "openid"
     issuer: str = Field(pattern=r"^https?://")
     audiences: list[str] = Field(min_length=1)
-    algorithms: list[str] = Field(default=["RS256"], min_length=1)
+    algorithms: Algorithms = Field(default=["RS256"])
     groups_claim: str = Field(default="groups", min_length=1)
     subject_claim: str = Field(default="sub", min_length=1)
     roles: dict[Literal["analyst", "reviewer", "auditor", "admin"], list[_Member]]
     cli_client_id: str = ""
     cli_scopes: list[str] = Field(default=["profile", "offline_access"])
-
-    @field_validator("algorithms")
-    @classmethod
-    def _are_asymmetric(cls, algorithms: list[str]) -> list[str]:
-        unknown = sorted(set(algorithms) - ASYMMETRIC_ALGORITHMS)
-        if unknown:
-            allowed = ", ".join(sorted(ASYMMETRIC_ALGORITHMS))
-            msg = f"{', '.join(unknown)} can't be used here; write some of {allowed}"
-            raise ValueError(msg)
-        return algorithms
 
     @property
     def accepted_audiences(self) -> list[str]:

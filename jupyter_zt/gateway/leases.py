@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from jupyter_zt.errors import ZTError
@@ -11,7 +11,7 @@ from jupyter_zt.gateway.records import Records, principal_fields
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.unbroken import conclusive
-from jupyter_zt.model import Agent, Facts, Lease, LeaseKind, RecordDraft, RecordKind
+from jupyter_zt.model import Ceiling, Facts, Lease, LeaseKind, RecordDraft, RecordKind
 
 READ_TTL_SECONDS = 3600
 WRITE_TTL_SECONDS = 300
@@ -29,12 +29,17 @@ class Leases:
         self._clock = clock
 
     async def take(
-        self, session: LiveSession, target: Target, facts: Facts, agent: Agent | None
+        self,
+        session: LiveSession,
+        target: Target,
+        facts: Facts,
+        ceilings: Sequence[Ceiling],
+        agent: str | None,
     ) -> Lease | None:
         """The lease to run on, or None where the target needs none. A new one is recorded.
 
         An agent's leases are its own: the target's log shows them apart, and holds them to its
-        ceiling.
+        ceiling, and to that of the service whose session it is.
 
         Raises:
             TargetError: The target does not give one.
@@ -42,19 +47,19 @@ class Leases:
         leasing = target.leasing
         if leasing is None:
             return None
-        seconds = agent.statement_seconds if agent else None
-        name = agent.name if agent else None
+        limits = [one.statement_seconds for one in ceilings if one.statement_seconds]
+        seconds = min(limits, default=None)
         if facts.writes:
             lease = await leasing.lease_write(session.id, facts, WRITE_TTL_SECONDS, seconds)
-            return await self._recorded(lease, target, principal_fields(session, name))
+            return await self._recorded(lease, target, principal_fields(session, agent))
         # One session may run several cells at once (threads, tabs): they share one lease.
         async with session.lease_lock:
-            known = session.leases.get((target.name, name))
+            known = session.leases.get((target.name, agent))
             if known is not None and known.expires_at - self._clock() > REPLACE_BEFORE:
                 return known
             lease = await leasing.lease_read(session.id, READ_TTL_SECONDS, seconds)
-            await self._recorded(lease, target, principal_fields(session, name))
-            session.leases[target.name, name] = lease
+            await self._recorded(lease, target, principal_fields(session, agent))
+            session.leases[target.name, agent] = lease
             return lease
 
     def forget(self, session: LiveSession, target: Target, agent: str | None) -> None:

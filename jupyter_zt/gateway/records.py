@@ -45,7 +45,12 @@ def principal_fields(session: LiveSession, agent: str | None) -> dict[str, objec
     """The principal as records name it (recording format v1, Records)."""
     human = session.human
     return {
-        "human": {"iss": human.issuer, "sub": human.subject, "name": human.name},
+        # A service is no human, and no record calls it one.
+        "service" if human.is_service else "human": {
+            "iss": human.issuer,
+            "sub": human.subject,
+            "name": human.name,
+        },
         "agent": agent or "",
         "session": session.id,
         "roles": sorted(human.roles),

@@ -32,6 +32,7 @@ from jupyter_zt.model import (
     Action,
     Agent,
     Approval,
+    Ceiling,
     Decision,
     Facts,
     Human,
@@ -39,9 +40,10 @@ from jupyter_zt.model import (
     Record,
     RecordDraft,
     RecordKind,
+    Service,
     Verdict,
 )
-from jupyter_zt.policy import within_ceiling
+from jupyter_zt.policy import within_ceiling, within_service
 from jupyter_zt.recording import Also, Log, seal
 
 CARRIED_OUT = frozenset({Obligation.HOLD, Obligation.MAX_ROWS})
@@ -61,6 +63,7 @@ class Rooms:
 
     Attributes:
         agents: Those that are registered, by name.
+        services: Those that are registered, by name.
         socket_app: Makes the app that a session's socket serves.
         stopping: The process is ending: what is held stays held.
         watching: Looks after the policies' files.
@@ -83,6 +86,7 @@ class Rooms:
     halting: Halting
     revoking: Revoking
     agents: Mapping[str, Agent] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
     clock: Callable[[], datetime] = now_utc
     stopping: bool = False
     watching: asyncio.Task[None] | None = None
@@ -107,6 +111,7 @@ class Rooms:
         decision = self.policies.current.decide(
             principal, action, target.kind, facts, session.history, carries=CARRIED_OUT
         )
+        decision = within_service(self.services, session.human, target.name, facts, decision)
         return within_ceiling(self.agents, action.agent, target.name, facts, decision)
 
     def agent(self, name: str | None) -> Agent | None:
@@ -125,6 +130,16 @@ class Rooms:
                 "registers agents in gateway.yaml.",
             )
         return self.agents[name]
+
+    def ceilings(self, session: LiveSession, agent: str | None) -> list[Ceiling]:
+        """Under which an action runs: of the agent that acts, of the service whose session it is.
+
+        Raises:
+            InvalidInputError: `unknown_agent`.
+        """
+        acting = self.agent(agent)
+        service = self.services.get(session.human.subject) if session.human.is_service else None
+        return [one for one in (acting, service) if one is not None]
 
     async def close_execution(
         self,

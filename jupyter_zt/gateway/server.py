@@ -35,6 +35,7 @@ from jupyter_zt.gateway.records import Records
 from jupyter_zt.gateway.revoking import Revoking
 from jupyter_zt.gateway.rooms import Rooms, now_utc
 from jupyter_zt.gateway.sessions import SessionBook
+from jupyter_zt.gateway.shown_assertions import ShownAssertions
 from jupyter_zt.gateway.targets import Target, build_targets
 from jupyter_zt.gateway.token_api import TokenEndpoint
 from jupyter_zt.gateway.token_revocations import TokenRevocations
@@ -44,6 +45,7 @@ from jupyter_zt.identity import (
     HubVerifier,
     IdTokens,
     ProofVerifier,
+    ServiceAssertions,
     SubjectVerifier,
     TokenExchange,
     TokenVerifier,
@@ -53,8 +55,8 @@ from jupyter_zt.identity.exchange import (
     CLIENT_CREDENTIALS,
     ID_TOKEN,
     TOKEN_EXCHANGE,
-    for_the_client_itself,
 )
+from jupyter_zt.identity.service_assertions import JWT_BEARER
 from jupyter_zt.masking import Classification
 from jupyter_zt.recording import Log, load_or_create_key, trust_policy
 
@@ -122,6 +124,7 @@ def build_rooms(directory: Path) -> Rooms:
         halting=halting,
         revoking=Revoking(engine, records, sessions, halting, changes, now_utc),
         agents={name: one.agent(name) for name, one in config.values.agents.items()},
+        services={name: one.service(name) for name, one in config.values.services.items()},
         budgets=Budgets(config.values.budgets, engine, now_utc),
     )
 
@@ -140,9 +143,14 @@ def _build_tokens(config: Configuration, engine: Engine) -> TokenEndpoint:
         config.values.agents,
         now_utc,
     )
+    services = _services(config, engine)
     return TokenEndpoint(
-        clients=Clients(config),
-        grants={TOKEN_EXCHANGE: exchange, CLIENT_CREDENTIALS: for_the_client_itself},
+        clients=Clients(config, services),
+        grants={
+            TOKEN_EXCHANGE: exchange,
+            CLIENT_CREDENTIALS: services.client_credentials,
+            JWT_BEARER: services.bearer,
+        },
         tokens=GatewayTokens(key, listen.origins[0]),
         proofs=ProofVerifier(listen.origins),
         revocations=TokenRevocations(engine, time.time),
@@ -167,6 +175,19 @@ def _subjects(config: Configuration, engine: Engine) -> Mapping[str, SubjectVeri
         subject_claim=identity.subject_claim,
     )
     return {ID_TOKEN: IdTokens(verifier, roles)}
+
+
+def _services(config: Configuration, engine: Engine) -> ServiceAssertions:
+    """Services, and who is believed to be one."""
+    # No proxies from the environment: who vouches is asked for its keys at its own address.
+    http = httpx.AsyncClient(timeout=10, trust_env=False)
+    origins = config.values.gateway.origins
+    registered = {
+        name: one.registration(name, config.directory, origins, http)
+        for name, one in config.values.services.items()
+    }
+    shown = ShownAssertions(engine, time.time)
+    return ServiceAssertions(registered, config.values.agents, shown.first_key, now_utc)
 
 
 def _write_trust(config: Configuration, log: Log) -> None:

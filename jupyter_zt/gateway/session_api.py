@@ -18,6 +18,7 @@ from jupyter_zt.gateway.problems import install_problem_handlers, problem
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.stream import AnswerStream
+from jupyter_zt.model import Human
 
 logger = logging.getLogger(__name__)
 
@@ -123,13 +124,17 @@ def create_session_app(rooms: Rooms) -> FastAPI:
         live.check_alive(rooms.clock())
         return wire.SessionSelf(
             id=live.id,
-            human=wire.SessionHuman(name=live.human.name, roles=sorted(live.human.roles)),
+            human=wire.SessionHuman(
+                name=live.human.name,
+                roles=sorted(live.human.roles),
+                service=live.human.is_service,
+            ),
             agent=live.agent,
             agents=_agents(rooms, live),
             notebook=live.notebook,
             expires_at=live.expires_at.isoformat(),
             sandbox=wire.Sandbox(state=live.sandbox_state, detail=live.sandbox_detail),
-            connections=connection_list(rooms, live.agent),
+            connections=connection_list(rooms, live.human, live.agent),
             gateway_version=__version__,
         )
 
@@ -173,12 +178,19 @@ def _agents(rooms: Rooms, session: LiveSession) -> list[wire.AgentInfo]:
     ]
 
 
-def connection_list(rooms: Rooms, agent: str | None = None) -> list[wire.ConnectionInfo]:
-    """Every connection of this gateway; of an agent, those that it may use."""
-    known = rooms.agents.get(agent) if agent else None
-    usable = known.connections if known else frozenset[str]()
+def connection_list(
+    rooms: Rooms, human: Human, agent: str | None = None
+) -> list[wire.ConnectionInfo]:
+    """Every connection of this gateway; of a service or an agent, those that it may use."""
+    usable = frozenset(rooms.targets)
+    if human.is_service:
+        service = rooms.services.get(human.subject)
+        usable &= service.connections if service else frozenset[str]()
+    if agent is not None:
+        known = rooms.agents.get(agent)
+        usable &= known.connections if known else frozenset[str]()
     return [
         wire.ConnectionInfo(name=target.name, kind=target.kind, description=target.description)
         for target in rooms.targets.values()
-        if agent is None or target.name in usable
+        if target.name in usable
     ]

@@ -1,8 +1,8 @@
 """The token endpoint: OAuth's form in, a token that is bound to the asker's key out.
 
-RFC 6749 (form, client authentication, errors), RFC 8693 (exchange), RFC 9449 (binding), RFC 7009
-(revocation). An error says OAuth's `error` and `error_description`, and our `code`, `message` and
-`hint` besides.
+RFC 6749 (form, client authentication, errors), RFC 7523 (services), RFC 8693 (exchange), RFC 9449
+(binding), RFC 7009 (revocation). An error says OAuth's `error` and `error_description`, and our
+`code`, `message` and `hint` besides.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TokenEndpoint:
         """The client's person has left: their tokens with its key are void (RFC 7009)."""
         try:
             form = await _form(request)
-            client = self.clients.authenticate(request.headers.get("authorization", ""), form)
+            client = await self.clients.authenticate(request.headers.get("authorization", ""), form)
             self._revoke(client, form.get("token", ""))
         except ZTError as error:
             return _refusal(error)
@@ -69,7 +69,7 @@ class TokenEndpoint:
     async def _give(self, request: Request) -> Mapping[str, object]:
         # (1) Who asks.
         form = await _form(request)
-        client = self.clients.authenticate(request.headers.get("authorization", ""), form)
+        client = await self.clients.authenticate(request.headers.get("authorization", ""), form)
 
         # (2) Which key the token will be bound to. There are no others.
         key = self.proofs.verify(proof_of(request), request.method, raw_path(request))

@@ -44,6 +44,7 @@ class Me(BaseModel):
     subject: str
     name: str
     roles: list[str]
+    service: bool = Field(description="It is no person, but a registered service.")
 
 
 class LoginSettings(BaseModel):
@@ -130,6 +131,7 @@ class SessionInfo(BaseModel):
 
     id: str
     human: str
+    service: bool = Field(description="`human` names no person, but a registered service.")
     agent: str | None
     notebook: str
     kernel: str
@@ -178,10 +180,11 @@ class AgentInfo(BaseModel):
 
 
 class SessionHuman(BaseModel):
-    """The session's person, as the runtime may know them."""
+    """The session's person or service, as the runtime may know them."""
 
     name: str
     roles: list[str]
+    service: bool
 
 
 class SessionSelf(BaseModel):
@@ -243,10 +246,11 @@ class ActionRequest(Wire):
 
 
 class Requester(BaseModel):
-    """Who asks for consent."""
+    """Who asks for consent: a person, or a registered service."""
 
     subject: str
     name: str
+    service: bool
 
 
 class VoteInfo(BaseModel):

@@ -18,7 +18,7 @@ from jupyter_zt.identity.exchange import (
     TokenExchange,
     TokenRequest,
 )
-from jupyter_zt.identity.gateway_auth import GatewayAuth, TokenClient
+from jupyter_zt.identity.gateway_auth import Asker, GatewayAuth, TokenClient
 from jupyter_zt.identity.gateway_tokens import GatewayToken, GatewayTokens
 from jupyter_zt.identity.hub import HubTokens, HubVerifier, hub_claims
 from jupyter_zt.identity.kept_tokens import dump_tokens, load_tokens
@@ -28,6 +28,8 @@ from jupyter_zt.identity.proofs import ProofVerifier
 from jupyter_zt.identity.provider import Provider, ProviderMetadata
 from jupyter_zt.identity.relying_party import LoginState, RelyingParty, Tokens
 from jupyter_zt.identity.roles import RoleMap, human_from_claims
+from jupyter_zt.identity.service_assertions import ServiceAssertions
+from jupyter_zt.identity.service_client import ServiceClient
 from jupyter_zt.identity.signed_tokens import ASYMMETRIC_ALGORITHMS, SKEW_SECONDS
 from jupyter_zt.identity.transport import is_protected
 from jupyter_zt.identity.verifier import TokenVerifier
@@ -35,6 +37,7 @@ from jupyter_zt.identity.verifier import TokenVerifier
 __all__ = [
     "ASYMMETRIC_ALGORITHMS",
     "SKEW_SECONDS",
+    "Asker",
     "Award",
     "Claims",
     "Client",
@@ -56,6 +59,8 @@ __all__ = [
     "ProviderMetadata",
     "RelyingParty",
     "RoleMap",
+    "ServiceAssertions",
+    "ServiceClient",
     "Subject",
     "SubjectVerifier",
     "TokenClient",

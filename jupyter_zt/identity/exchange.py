@@ -8,11 +8,11 @@ To believe another kind of subject (a JupyterHub token, say): write a `SubjectVe
 it under its token type in `TokenExchange.subjects`. It gives a `Subject`: the human with their
 roles, until when its word is good, and since when.
 
-To add another grant (RFC 7523, client credentials for services): write a `Grant` and register it
-under its `grant_type` in the `Grants` that `jupyter_zt.gateway.server` builds. It gets a
-`TokenRequest`, whose client is authenticated and whose key is proven, and gives an `Award`. A new
-kind of client is a `Client` of the registry (`jupyter_zt.gateway.clients`), with the scopes that it
-can have at most.
+To add another grant: write a `Grant` and register it under its `grant_type` in the `Grants` that
+`jupyter_zt.gateway.server` builds. It gets a `TokenRequest`, whose client is authenticated and
+whose key is proven, and gives an `Award`. A new kind of client is a `Client` of the registry
+(`jupyter_zt.gateway.clients`), with the scopes that it can have at most. Services are an example:
+`jupyter_zt.identity.service_assertions`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from jupyter_zt.identity.claims import Claims
 from jupyter_zt.identity.gateway_tokens import ACTIONS, ATTEST, READ, SESSION
 from jupyter_zt.identity.roles import RoleMap, human_from_claims
 from jupyter_zt.identity.verifier import TokenVerifier
-from jupyter_zt.model import Human
+from jupyter_zt.model import Human, Service
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 (a name)
 CLIENT_CREDENTIALS = "client_credentials"
@@ -52,11 +52,13 @@ class Client:
     Attributes:
         scopes: What its tokens can be good for, at most.
         audiences: Whose ID tokens it may exchange: those that were issued to it.
+        service: The registered service that it is; None where it acts for people.
     """
 
     id: str
     scopes: frozenset[str]
     audiences: frozenset[str] = frozenset()
+    service: Service | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ class TokenExchange:
             )
 
         # (3) By whom: the client, and an agent if it names one.
-        agent = self._agent(form)
+        agent = agent_of(form, self._agents)
 
         # (4) For what: no more than was asked for, than the client may, than an agent may.
         ceiling = request.client.scopes - {ATTEST}
@@ -202,36 +204,45 @@ class TokenExchange:
             scopes,
             subject=subject,
             agent=agent,
-            session=_session(form, scopes),
+            session=session_of(form, scopes),
             issued_token_type=ACCESS_TOKEN,
         )
-
-    def _agent(self, form: Mapping[str, str]) -> str | None:
-        """Naming an agent only takes rights away, so the client's word is enough."""
-        name, kind = form.get("actor_token"), form.get("actor_token_type")
-        if name is None and kind is None:
-            return None
-        if kind != AGENT:
-            raise TokenRequestError(
-                "invalid_request",
-                "actor_token is not an agent's name.",
-                code="unknown_actor_type",
-                hint=f"actor_token_type is {AGENT}.",
-            )
-        if name not in self._agents:
-            raise TokenRequestError(
-                "invalid_request",
-                "This agent is not registered.",
-                code="unknown_agent",
-                hint=f"There are: {', '.join(sorted(self._agents)) or 'none'}. An administrator "
-                "registers agents in gateway.yaml.",
-            )
-        return name
 
 
 async def for_the_client_itself(request: TokenRequest) -> Award:
     """Client credentials (RFC 6749, section 4.4): what a broker does in nobody's name."""
     return Award(narrowed(request.form, request.client.scopes & {ATTEST}))
+
+
+def agent_of(form: Mapping[str, str], agents: Collection[str]) -> str | None:
+    """The agent that acts. Naming one only takes rights away, so the client's word is enough.
+
+    Args:
+        form: The request's.
+        agents: Names of those that are registered.
+
+    Raises:
+        TokenRequestError: `unknown_agent`, `unknown_actor_type`.
+    """
+    name, kind = form.get("actor_token"), form.get("actor_token_type")
+    if name is None and kind is None:
+        return None
+    if kind != AGENT:
+        raise TokenRequestError(
+            "invalid_request",
+            "actor_token is not an agent's name.",
+            code="unknown_actor_type",
+            hint=f"actor_token_type is {AGENT}.",
+        )
+    if name not in agents:
+        raise TokenRequestError(
+            "invalid_request",
+            "This agent is not registered.",
+            code="unknown_agent",
+            hint=f"There are: {', '.join(sorted(agents)) or 'none'}. An administrator "
+            "registers agents in gateway.yaml.",
+        )
+    return name
 
 
 def narrowed(form: Mapping[str, str], ceiling: frozenset[str]) -> frozenset[str]:
@@ -250,8 +261,12 @@ def narrowed(form: Mapping[str, str], ceiling: frozenset[str]) -> frozenset[str]
     return asked
 
 
-def _session(form: Mapping[str, str], scopes: frozenset[str]) -> str:
-    """The session that a token for actions is narrowed to. Without one there is no such token."""
+def session_of(form: Mapping[str, str], scopes: frozenset[str]) -> str:
+    """The session that a token for actions is narrowed to. Without one there is no such token.
+
+    Raises:
+        TokenRequestError: `invalid_target`.
+    """
     resource = form.get("resource", "")
     session = resource.removeprefix(SESSION_RESOURCE)
     if ACTIONS not in scopes and not resource:

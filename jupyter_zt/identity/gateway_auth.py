@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 
 import httpx
 
@@ -58,6 +59,21 @@ class TokenClient:
         return {"client_id": self.id} | ({"client_secret": self.secret} if self.secret else {})
 
 
+class Asker(Protocol):
+    """Who asks for tokens: a `TokenClient`, or a `ServiceClient`."""
+
+    @property
+    def gateway(self) -> str:
+        """Base address."""
+
+    @property
+    def key(self) -> ProofKey:
+        """Proves each request."""
+
+    def credentials(self) -> dict[str, str]:
+        """Parameters of one request for a token, which say who asks. Raises `ZTError`."""
+
+
 class GatewayAuth(httpx.Auth):
     """Adds a token of the gateway, and a proof, to each request.
 
@@ -77,7 +93,7 @@ class GatewayAuth(httpx.Auth):
 
     def __init__(
         self,
-        client: TokenClient,
+        client: Asker,
         scopes: Collection[str],
         subject: Callable[[], str | Awaitable[str]] | None = None,
         *,
@@ -180,7 +196,9 @@ class GatewayAuth(httpx.Auth):
         return httpx.Request(
             "POST",
             url,
-            data=self._fixed | ({"subject_token": subject} if subject else {}),
+            data=self._fixed
+            | self._client.credentials()
+            | ({"subject_token": subject} if subject else {}),
             headers={"DPoP": self._client.key.prove("POST", url)},
             extensions=dict(timeouts),
         )
@@ -223,17 +241,16 @@ def _refusal(status: int, answer: object) -> ZTError:
 
 
 def _form(
-    client: TokenClient, scopes: Collection[str], subject_type: str, agent: str, session: str
+    client: Asker, scopes: Collection[str], subject_type: str, agent: str, session: str
 ) -> dict[str, str]:
-    form = client.credentials() | {"scope": " ".join(scopes)}
-    if not subject_type:
-        return form | {"grant_type": CLIENT_CREDENTIALS}
-    form |= {
-        "grant_type": TOKEN_EXCHANGE,
-        "subject_token_type": subject_type,
-        "requested_token_type": ACCESS_TOKEN,
-        "audience": client.gateway.rstrip("/"),
-    }
+    form = {"scope": " ".join(scopes), "grant_type": CLIENT_CREDENTIALS}
+    if subject_type:
+        form |= {
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token_type": subject_type,
+            "requested_token_type": ACCESS_TOKEN,
+            "audience": client.gateway.rstrip("/"),
+        }
     if agent:
         form |= {"actor_token": agent, "actor_token_type": AGENT}
     if session:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -74,9 +74,7 @@ class SigningKeys:
         return key
 
     def _choose(self, kid: str | None, algorithm: str) -> Key | None:
-        # Core section 10.1: with or without a kid in the header, only one key may be meant.
-        fitting = [key for key in self._keys if _fits(key, kid, algorithm)]
-        return fitting[0] if len(fitting) == 1 else None
+        return choose(self._keys, kid, algorithm)
 
     async def _refetch(self) -> bool:
         """Fetch if the rate allows it; tells whether the set changed."""
@@ -106,7 +104,7 @@ class SigningKeys:
     def _replace(self, document: dict[str, Any]) -> bool:
         listed = document.get("keys")
         entries = listed if isinstance(listed, list) else []
-        keys = [key for entry in entries if (key := _public_key(entry))]
+        keys = [key for entry in entries if (key := public_key(entry))]
         # The kid counts: a key that got another name is another candidate.
         prints = frozenset(f"{key.get('kid')} {key.thumbprint()}" for key in keys)
         if prints == self._thumbprints:
@@ -116,7 +114,15 @@ class SigningKeys:
         return True
 
 
-def _public_key(entry: object) -> Key | None:
+def choose(keys: Sequence[Key], kid: str | None, algorithm: str) -> Key | None:
+    """The one key that may have signed a token with this header; None where it is not one."""
+    # Core section 10.1: with or without a kid in the header, only one key may be meant.
+    fitting = [key for key in keys if _fits(key, kid, algorithm)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def public_key(entry: object) -> Key | None:
+    """A JWK as a key that is public and strong enough; None where it is not."""
     if not isinstance(entry, dict):
         return None
     try:

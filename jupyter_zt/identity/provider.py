@@ -67,6 +67,7 @@ class Provider:
         self.issuer = issuer
         self.http = http
         self.keys = SigningKeys(self._fetch_keys, monotonic=monotonic)
+        self._document: dict[str, Any] | None = None
         self._metadata: ProviderMetadata | None = None
         self._fetching = asyncio.Lock()
 
@@ -76,12 +77,8 @@ class Provider:
         Raises:
             UnavailableError: `identity_provider_unreachable`, also when the document is unusable.
         """
-        if self._metadata is not None:
-            return self._metadata
-        async with self._fetching:
-            if self._metadata is None:
-                url = get_well_known_url(self.issuer, external=True)
-                self._metadata = _read_metadata(self.issuer, await self.fetch_json(url))
+        if self._metadata is None:
+            self._metadata = _read_metadata(self.issuer, await self._discovered())
         return self._metadata
 
     async def fetch_json(self, url: str) -> dict[str, Any]:
@@ -100,8 +97,17 @@ class Provider:
             raise unreachable(self.issuer, f"GET {url}: no JSON object")
         return document
 
+    async def _discovered(self) -> dict[str, Any]:
+        async with self._fetching:
+            if self._document is None:
+                url = get_well_known_url(self.issuer, external=True)
+                self._document = _checked(self.issuer, await self.fetch_json(url))
+        return self._document
+
     async def _fetch_keys(self) -> dict[str, Any]:
-        return await self.fetch_json((await self.metadata()).jwks_uri)
+        # Nobody logs in at the issuer of a workload's tokens: it may have no endpoint but this.
+        document = await self._discovered()
+        return await self.fetch_json(_endpoint(self.issuer, document, "jwks_uri"))
 
 
 def unreachable(issuer: str, detail: str) -> UnavailableError:
@@ -113,19 +119,26 @@ def unreachable(issuer: str, detail: str) -> UnavailableError:
     )
 
 
-def _read_metadata(issuer: str, document: dict[str, Any]) -> ProviderMetadata:
+def _checked(issuer: str, document: dict[str, Any]) -> dict[str, Any]:
     # Discovery section 4.3: the issuer must be exactly the one asked for, or a provider could
     # speak for another one.
     if document.get("issuer") != issuer:
         raise unreachable(issuer, f"its discovery document names {document.get('issuer')!r}")
+    return document
 
+
+def _endpoint(issuer: str, document: dict[str, Any], name: str) -> str:
+    url = document.get(name)
+    if not isinstance(url, str) or not is_protected(url):
+        raise unreachable(issuer, f"its discovery document has no usable {name}")
+    return url
+
+
+def _read_metadata(issuer: str, document: dict[str, Any]) -> ProviderMetadata:
     def endpoint(name: str, *, required: bool) -> str:
-        url = document.get(name)
-        if url is None and not required:
+        if document.get(name) is None and not required:
             return ""
-        if not isinstance(url, str) or not is_protected(url):
-            raise unreachable(issuer, f"its discovery document has no usable {name}")
-        return url
+        return _endpoint(issuer, document, name)
 
     methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     return ProviderMetadata(

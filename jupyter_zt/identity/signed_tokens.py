@@ -6,9 +6,8 @@ import json
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import httpx
 from joserfc import jws, jwt
 from joserfc.errors import (
     BadSignatureError,
@@ -17,9 +16,9 @@ from joserfc.errors import (
     JoseError,
     MissingClaimError,
 )
+from joserfc.jwk import Key
 
 from jupyter_zt.errors import AuthenticationError, ConfigError
-from jupyter_zt.identity.provider import Provider
 from jupyter_zt.identity.unique_names import UniqueNames
 
 ASYMMETRIC_ALGORITHMS = frozenset(
@@ -50,6 +49,18 @@ class TokenKind:
 ID_TOKEN = TokenKind("ID token", frozenset({"", "jwt"}), "id", ("sub", "exp", "iat"))
 
 
+class KeyFinder(Protocol):
+    """Knows an issuer's public keys."""
+
+    async def find(self, kid: str | None, algorithm: str) -> Key:
+        """The one key that may have signed a token with this header.
+
+        Raises:
+            AuthenticationError: `unknown_key`.
+            UnavailableError: `identity_provider_unreachable`, while no keys are known.
+        """
+
+
 class SignedTokens:
     """Opens the signed tokens of one issuer.
 
@@ -58,9 +69,8 @@ class SignedTokens:
         audiences: Client ids whose tokens are accepted.
         algorithms: Allowed signature algorithms. Asymmetric ones only: `none` and HMAC can't be
             configured.
-        http: The kept HTTP client for discovery and keys.
+        keys: The issuer's.
         now: Wall clock, seconds since 1970.
-        monotonic: Clock for rate limits, in seconds.
     """
 
     def __init__(
@@ -68,10 +78,9 @@ class SignedTokens:
         issuer: str,
         audiences: Collection[str],
         algorithms: Collection[str],
-        http: httpx.AsyncClient,
+        keys: KeyFinder,
         *,
         now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         forbidden = sorted(set(algorithms) - ASYMMETRIC_ALGORITHMS)
         if forbidden or not algorithms or not audiences:
@@ -81,7 +90,8 @@ class SignedTokens:
                 hint=f"Name at least one audience, and algorithms of: "
                 f"{', '.join(sorted(ASYMMETRIC_ALGORITHMS))}.",
             )
-        self.provider = Provider(issuer, http, monotonic=monotonic)
+        self.issuer = issuer
+        self._keys = keys
         self.audiences = frozenset(audiences)
         self._algorithms = sorted(algorithms)
         self._now = now
@@ -129,7 +139,7 @@ class SignedTokens:
             )
         if kid is not None and not isinstance(kid, str):
             raise _bad(kind, "its key id has no valid form")
-        key = await self.provider.keys.find(kid, algorithm)
+        key = await self._keys.find(kid, algorithm)
         try:
             opened = jws.deserialize_compact(token, key, algorithms=[algorithm])
         except (JoseError, ValueError, RecursionError) as error:
@@ -143,7 +153,7 @@ class SignedTokens:
         return jwt.JWTClaimsRegistry(
             now=lambda: int(self._now()),
             leeway=SKEW_SECONDS,
-            iss={"essential": True, "value": self.provider.issuer},
+            iss={"essential": True, "value": self.issuer},
             aud={"essential": True, "values": sorted(self.audiences)},
             **essential,
         )

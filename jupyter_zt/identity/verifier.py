@@ -11,6 +11,7 @@ import httpx
 
 from jupyter_zt.errors import AuthenticationError
 from jupyter_zt.identity.claims import Claims, claims_from
+from jupyter_zt.identity.provider import Provider
 from jupyter_zt.identity.signed_tokens import ID_TOKEN, SKEW_SECONDS, SignedTokens
 
 __all__ = ["SKEW_SECONDS", "VERDICT_SECONDS", "TokenVerifier"]
@@ -45,10 +46,8 @@ class TokenVerifier:
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.signed = SignedTokens(
-            issuer, audiences, algorithms, http, now=now, monotonic=monotonic
-        )
-        self.provider = self.signed.provider
+        self.provider = Provider(issuer, http, monotonic=monotonic)
+        self.signed = SignedTokens(issuer, audiences, algorithms, self.provider.keys, now=now)
         self._groups_claim = groups_claim
         self._subject_claim = subject_claim
         self._now = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_zt.model.action import Action
-from jupyter_zt.model.agent import Agent
+from jupyter_zt.model.agent import Agent, Ceiling, Service
 from jupyter_zt.model.approval import Approval, ApprovalState, Vote
 from jupyter_zt.model.decision import Decision, Obligation, Obligations, Remedy, Verdict
 from jupyter_zt.model.facts import READING_VERBS, Facts, Risk, Verb
@@ -20,7 +20,16 @@ from jupyter_zt.model.postgres import (
     quote_identifier,
     quote_literal,
 )
-from jupyter_zt.model.principal import ADMIN, ANALYST, AUDITOR, REVIEWER, ROLES, Human, Principal
+from jupyter_zt.model.principal import (
+    ADMIN,
+    ANALYST,
+    AUDITOR,
+    REVIEWER,
+    ROLES,
+    SERVICES,
+    Human,
+    Principal,
+)
 from jupyter_zt.model.record import Record, RecordDraft, RecordKind
 
 __all__ = [
@@ -31,10 +40,12 @@ __all__ = [
     "READING_VERBS",
     "REVIEWER",
     "ROLES",
+    "SERVICES",
     "Action",
     "Agent",
     "Approval",
     "ApprovalState",
+    "Ceiling",
     "ColumnMask",
     "Decision",
     "Facts",
@@ -55,6 +66,7 @@ __all__ = [
     "RecordKind",
     "Remedy",
     "Risk",
+    "Service",
     "SourceColumn",
     "TypeFamily",
     "Verb",

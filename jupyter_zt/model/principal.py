@@ -10,13 +10,16 @@ AUDITOR = "auditor"
 ADMIN = "admin"
 ROLES = (ANALYST, REVIEWER, AUDITOR, ADMIN)
 
+SERVICES = "urn:jupyter-zt:services"
+"""Issuer of services: those that this gateway's own registry names. No OpenID issuer is a URN."""
+
 
 @dataclass(frozen=True, slots=True)
 class Human:
-    """A person as the identity provider vouches for them.
+    """A person as the identity provider vouches for them; or a service, in a person's place.
 
     Attributes:
-        issuer: OpenID issuer (`iss`).
+        issuer: OpenID issuer (`iss`); `SERVICES` for a service.
         subject: Stable identifier at that issuer (`sub`). Only (issuer, subject) identifies.
         name: For display only (`preferred_username`, `name` or `email`).
         roles: Roles of Jupyter ZT that the groups claim maps to.
@@ -31,6 +34,11 @@ class Human:
     def key(self) -> str:
         """Identity as one string: ``<issuer>#<subject>``."""
         return f"{self.issuer}#{self.subject}"
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is no person, but a registered service."""
+        return self.issuer == SERVICES
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_zt.policy.analyzers import analyze
-from jupyter_zt.policy.ceiling import within_ceiling
+from jupyter_zt.policy.ceiling import within_ceiling, within_service
 from jupyter_zt.policy.http import HttpSurface, analyze_http
 from jupyter_zt.policy.kubernetes import analyze_kubernetes
 from jupyter_zt.policy.openapi import OpenApi
@@ -28,4 +28,5 @@ __all__ = [
     "postgres_constants",
     "verbs_of",
     "within_ceiling",
+    "within_service",
 ]

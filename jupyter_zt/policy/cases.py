@@ -29,6 +29,7 @@ import yaml
 from jupyter_zt.errors import ConfigError
 from jupyter_zt.model import (
     ROLES,
+    SERVICES,
     Action,
     Decision,
     Facts,
@@ -75,6 +76,7 @@ class Case:
     kind: str
     roles: frozenset[str]
     agent: str | None
+    service: str | None
     expect: Mapping[str, Any]
     estimated_rows: int | None = None
     tags: frozenset[str] = frozenset()
@@ -228,7 +230,7 @@ def _case(file: str, line: int, item: object, connections: Mapping[str, str]) ->
         raise wrong(f"There is no verdict {expect['verdict']!r}.", "allow, hold or deny")
     who = item.get("as") or {}
     given = item.get("given") or {}
-    if not isinstance(who, dict) or set(who) - {"roles", "agent"}:
+    if not isinstance(who, dict) or set(who) - {"roles", "agent", "service"}:
         raise wrong("This case's person is not understood.", "Write as: {roles: [analyst]}.")
     if set(who.get("roles") or []) - set(ROLES):
         raise wrong(
@@ -246,6 +248,7 @@ def _case(file: str, line: int, item: object, connections: Mapping[str, str]) ->
         kind=str(item.get("kind") or connections.get(connection, "postgres")),
         roles=frozenset(who.get("roles") or ()),
         agent=who.get("agent"),
+        service=who.get("service"),
         expect=expect,
         estimated_rows=given.get("estimated_rows"),
         tags=frozenset(given.get("tags") or ()),
@@ -265,7 +268,8 @@ def _run(policies: PolicySet, case: Case) -> Outcome:
     surface = HttpSurface("https", f"{case.connection}.invalid", 443)
     facts = analyze(case.kind, case.command, surface)
     facts = replace(facts, estimated_rows=case.estimated_rows, tags=facts.tags | case.tags)
-    principal = Principal(Human("", "case", "case", case.roles), "", case.agent)
+    human = Human(SERVICES if case.service else "", case.service or "case", "case", case.roles)
+    principal = Principal(human, "", case.agent)
     action = Action("", "", case.connection, case.command)
     facts = policies.noticed(action, facts)
     decision = policies.decide(

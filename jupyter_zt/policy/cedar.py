@@ -26,6 +26,7 @@ class Question:
         human: `Human.key`.
         roles: The human's roles.
         agent: Name of the agent that acts for the human, if one does.
+        service: Name of the service that it is instead of a human, if it is one.
         connection: Name of the target.
         kind: Kind of the target.
         facts: What analysis found.
@@ -35,6 +36,7 @@ class Question:
     human: str
     roles: frozenset[str]
     agent: str | None
+    service: str | None
     connection: str
     kind: str
     facts: Facts
@@ -101,7 +103,11 @@ def _entities_of(question: Question) -> cedarpy.Entities:
     mine = [
         {
             "uid": {"type": "ZT::Human", "id": question.human},
-            "attrs": {} if question.agent is None else {"agent": question.agent},
+            "attrs": {
+                name: said
+                for name, said in (("agent", question.agent), ("service", question.service))
+                if said is not None
+            },
             "parents": [{"type": "ZT::Role", "id": role} for role in sorted(question.roles)],
         },
         {

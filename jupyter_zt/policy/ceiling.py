@@ -1,13 +1,13 @@
-"""An agent's ceiling, beside Cedar: whatever the policies say, it only takes away."""
+"""Ceilings of agents and services, beside Cedar: whatever the policies say, they only take away."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from jupyter_zt.model import Agent, Decision, Facts, Verdict
+from jupyter_zt.model import Agent, Ceiling, Decision, Facts, Human, Service, Verdict
 
-__all__ = ["within_ceiling"]
+__all__ = ["within_ceiling", "within_service"]
 
 
 def within_ceiling(
@@ -38,27 +38,65 @@ def within_ceiling(
             f"There are: {', '.join(sorted(agents)) or 'none'}. An administrator registers agents "
             "in gateway.yaml.",
         )
-    if connection not in agent.connections:
+    return _under(agent, "agent", connection, facts, decision)
+
+
+def within_service(
+    services: Mapping[str, Service],
+    human: Human,
+    connection: str,
+    facts: Facts,
+    decision: Decision,
+) -> Decision:
+    """The decision, or a denial where it goes beyond what the service may. As `within_ceiling`.
+
+    Args:
+        services: Those that are registered, by name.
+        human: Who acts: a person, for whom nothing changes, or a service.
+        connection: Name of the target.
+        facts: What analysis found.
+        decision: What the policies say.
+    """
+    if not human.is_service or decision.verdict is Verdict.DENY:
+        return decision
+    service = services.get(human.subject)
+    if service is None:
         return _denied(
             decision,
-            "agent_connection",
-            f"The agent {name} may not use {connection}.",
-            f"It may use: {', '.join(sorted(agent.connections))}. Run it yourself, if you may.",
+            "unknown_service",
+            f"The service {human.subject} is not registered any more.",
+            "An administrator registers services in gateway.yaml.",
         )
-    if facts.verb not in agent.verbs:
-        verbs = ", ".join(sorted(verb.value for verb in agent.verbs))
+    return _under(service, "service", connection, facts, decision)
+
+
+def _under(
+    ceiling: Ceiling, kind: str, connection: str, facts: Facts, decision: Decision
+) -> Decision:
+    """Rules 3 to 5."""
+    who = f"{kind} {ceiling.name}"
+    instead = "Run it yourself" if kind == "agent" else "Run it as a person"
+    if connection not in ceiling.connections:
         return _denied(
             decision,
-            "agent_action",
-            f"The agent {name} may not do this: {facts.verb.value}.",
-            f"It may: {verbs}. Run it yourself, if you may.",
+            f"{kind}_connection",
+            f"The {who} may not use {connection}.",
+            f"It may use: {', '.join(sorted(ceiling.connections))}. {instead}, if you may.",
         )
-    if decision.verdict is Verdict.HOLD and not agent.may_ask:
+    if facts.verb not in ceiling.verbs:
+        verbs = ", ".join(sorted(verb.value for verb in ceiling.verbs))
         return _denied(
             decision,
-            "agent_may_not_ask",
-            f"This needs another person's approval, and the agent {name} may not ask for one.",
-            "Run it yourself: it is then held for approval.",
+            f"{kind}_action",
+            f"The {who} may not do this: {facts.verb.value}.",
+            f"It may: {verbs}. {instead}, if you may.",
+        )
+    if decision.verdict is Verdict.HOLD and not ceiling.may_ask:
+        return _denied(
+            decision,
+            f"{kind}_may_not_ask",
+            f"This needs another person's approval, and the {who} may not ask for one.",
+            f"{instead}: it is then held for approval.",
         )
     return decision
 

@@ -245,7 +245,10 @@ def _question(
     principal: Principal, connection: str, kind: str, facts: Facts, history: History
 ) -> Question:
     human = principal.human
-    return Question(human.key, human.roles, principal.agent, connection, kind, facts, history)
+    service = human.subject if human.is_service else None
+    return Question(
+        human.key, human.roles, principal.agent, service, connection, kind, facts, history
+    )
 
 
 def policy_files(directory: Path) -> list[Path]:

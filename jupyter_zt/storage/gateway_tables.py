@@ -118,3 +118,11 @@ hub_logins = Table(
     Column("login", String(64), primary_key=True),
     Column("seen_at", BigInteger, nullable=False),
 )
+
+shown_assertions = Table(
+    "shown_assertions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)

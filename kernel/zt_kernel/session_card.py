@@ -58,7 +58,7 @@ class SessionCard:
         until = _time(self.facts.get("expires_at"))
         roles = ", ".join(str(role) for role in human.get("roles") or ()) or "no role"
         rows = [
-            ("You", f"{human.get('name', '?')} ({roles})"),
+            ("Service" if human.get("service") else "You", f"{human.get('name', '?')} ({roles})"),
             ("Agent", self.agent or "none"),
             ("Session", f"{self.facts.get('id', '?')}, until {until}"),
             ("Notebook", str(self.facts.get("notebook") or "?")),

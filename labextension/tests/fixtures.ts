@@ -13,7 +13,7 @@ export function approval(changes: Partial<Approval> = {}): Approval {
     command: 'UPDATE t SET a = 1 WHERE id = 2',
     parameters: [],
     connection: 'warehouse',
-    requester: { subject: '1', name: 'analyst' },
+    requester: { subject: '1', name: 'analyst', service: false },
     agent: null,
     notebook: 'tour.ipynb',
     reasons: ['changes rows'],
@@ -40,6 +40,7 @@ export class Gateway implements Api {
     subject: '2',
     name: 'reviewer',
     roles: ['reviewer'],
+    service: false,
     unsandboxed: false,
     gateway: { state: 'ok' }
   };

@@ -12,6 +12,7 @@ function running(changes: Partial<Session> = {}): Session {
   return {
     id: 's_1',
     human: 'analyst',
+    service: false,
     agent: null,
     notebook: 'tour.ipynb',
     kernel: 'k',

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 
 from jupyter_zt.errors import AuthenticationError
 from jupyter_zt.identity import GatewayAuth, TokenClient
@@ -416,3 +417,93 @@ def seal(line: CommandLine, session: str) -> None:
         json={"cells_seen": "0"},
     )
     assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+def service(gateway: Gateway, tmp_path: Path) -> CommandLine:
+    """A machine on which nobody is logged in, and a service runs."""
+    line = CommandLine(tmp_path / "state", "")
+    line.environment |= gateway.service_environment(tmp_path)
+    return line
+
+
+def test_a_service_runs_commands_in_a_session_of_its_own(
+    service: CommandLine, gateway: Gateway, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.zt.ipynb"
+    status, [answer] = service.batch([{"command": "SELECT 5 AS five"}], "--record", str(kept))
+    assert (status, answer["rows"]) == (0, [[5]])
+    found = verify(kept, json.loads((gateway.folder / "state/trust.json").read_text()))
+    assert found.verdict.name == "VALID", found.messages
+    assert found.facts["service"].startswith("service nightly")
+    status, out, _ = service.run("whoami")
+    assert status == 0
+    assert "service nightly" in out
+    assert "urn:jupyter-zt:services" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"JUPYTER_ZT_SERVICE": ""}, "service_incomplete"),
+        ({"JUPYTER_ZT_SERVICE_KEY": ""}, "service_incomplete"),
+        ({"JUPYTER_ZT_SERVICE_ASSERTION": "/tmp/x"}, "service_incomplete"),
+        ({"JUPYTER_ZT_SERVICE": "nobody"}, "invalid_client"),
+        ({"JUPYTER_ZT_SERVICE_KEY": "/nowhere"}, "file_missing"),
+        ({"JUPYTER_ZT_SERVICE_KEY": "exposed"}, "file_exposed"),
+        ({"JUPYTER_ZT_SERVICE_KEY": "no key"}, "bad_key"),
+        ({"JUPYTER_ZT_SERVICE_KEY": "another"}, "unknown_key"),
+    ],
+)
+def test_a_service_that_can_not_show_who_it_is_is_refused(
+    service: CommandLine, tmp_path: Path, changes: dict[str, str], code: str
+) -> None:
+    """Also where a person is logged in: nothing falls back to them."""
+    files = {
+        "exposed": (Path(service.environment["JUPYTER_ZT_SERVICE_KEY"]).read_text(), 0o644),
+        "no key": ("hunter2", 0o600),
+        "another": (ECKey.generate_key("P-256").as_pem(private=True).decode(), 0o600),
+    }
+    for name, value in changes.items():
+        if value in files:
+            text, mode = files[value]
+            (tmp_path / value).write_text(text)
+            (tmp_path / value).chmod(mode)
+            service.environment[name] = str(tmp_path / value)
+        else:
+            service.environment[name] = value
+    status, out, err = service.run("exec", "warehouse", "SELECT 1")
+    assert (status, out) == (2, "")
+    assert code in err
+    assert "hunter2" not in err
+
+
+def test_an_issuer_vouches_for_a_service_by_a_token_in_a_file(
+    own_gateway: Gateway, tmp_path: Path
+) -> None:
+    with world.forger() as issuer:
+        own_gateway.stop()
+        own_gateway.configuration["services"]["built"] = {
+            "owner": "tests",
+            "connections": ["warehouse"],
+            "actions": ["read"],
+            "issuer": {"url": issuer.issuer, "subject": "repo:example/reports:*"},
+        }
+        own_gateway.write()
+        own_gateway.start()
+        token = tmp_path / "token"
+        about = {"sub": "repo:example/reports:main", "aud": own_gateway.url, "groups": None}
+        token.write_text(issuer.sign(**about, exp=issuer.now + 300))
+        token.chmod(0o600)
+        line = CommandLine(tmp_path / "state", "")
+        line.environment |= {
+            "JUPYTER_ZT_GATEWAY": own_gateway.url,
+            "JUPYTER_ZT_SERVICE": "built",
+            "JUPYTER_ZT_SERVICE_ASSERTION": str(token),
+        }
+        status, [answer] = line.batch([{"command": "SELECT 6 AS six"}])
+        assert (status, answer["rows"]) == (0, [[6]])
+        # The same token from another process: whoever has stolen it is too late.
+        status, _, err = line.run("exec", "warehouse", "SELECT 1")
+        assert status == 2
+        assert "replayed" in err

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from jupyter_zt.errors import AuthenticationError
+from jupyter_zt.identity import Provider
 from jupyter_zt.identity.signed_tokens import ASYMMETRIC_ALGORITHMS, ID_TOKEN, SignedTokens
 from tests.identity import world
 
@@ -50,7 +51,12 @@ async def test_wycheproof_signatures(
     key = group.get("public")
     # Groups with no public key are signed with a shared secret, which is never believed.
     forger.jwks = [key] if key else []
-    signed = SignedTokens(forger.issuer, [world.CLIENT_ID], ASYMMETRIC_ALGORITHMS, http)
+    signed = SignedTokens(
+        forger.issuer,
+        [world.CLIENT_ID],
+        ASYMMETRIC_ALGORITHMS,
+        Provider(forger.issuer, http).keys,
+    )
     if not key:
         forger.jwks = [dict(forger.key.as_dict(private=False))]
     stricter = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +291,90 @@ def test_a_user_without_capabilities_runs_notebooks_too(
     assert ended.returncode == 0, ended.stderr
     assert "vnd.zt.result" in (work / "report.ipynb").read_text()
     assert report(gateway, recording(work, "report")).verdict.name == "VALID"
+
+
+@pytest.fixture
+def keys() -> Iterator[Path]:
+    """Where a service's key is: no folder that a kernel sees."""
+    folder = Path(tempfile.mkdtemp(prefix="zt-keys-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def nightly(gateway: Gateway, keys: Path, **changes: str) -> CommandLine:
+    """A machine that runs as a service: nobody is logged in there."""
+    line = CommandLine(keys / "state", "")
+    line.environment |= gateway.service_environment(keys) | changes
+    return line
+
+
+def test_papermill_runs_as_a_service_and_its_recording_says_so(
+    gateway: Gateway, work: Path, keys: Path
+) -> None:
+    line = nightly(gateway, keys)
+    key = line.environment["JUPYTER_ZT_SERVICE_KEY"]
+    looks = (
+        "import os\n"
+        f"print([name for name in os.environ if 'ZT' in name], os.path.exists({key!r}), "
+        f"os.path.exists({str(keys)!r}))"
+    )
+    nbformat.write(notebook("%zt", READ, looks), work / "report.ipynb")
+    ended = command(line, work, "papermill", "report.ipynb", "done.ipynb")
+    assert ended.returncode == 0, ended.stderr
+
+    card, read, looked = (cell.outputs for cell in nbformat.read(work / "done.ipynb", 4).cells)
+    assert "service nightly" in card[0].data["text/plain"]
+    assert read[0].data["application/vnd.zt.result+json"]["row_count"] == "2"
+    names, key_is_there, folder_is_there = looked[0].text.rsplit(" ", 2)
+    assert not {"JUPYTER_ZT_SERVICE", "JUPYTER_ZT_SERVICE_KEY"} & set(ast.literal_eval(names))
+    assert (key_is_there, folder_is_there.strip()) == ("False", "False")
+
+    path = recording(work, "report")
+    found = report(gateway, path)
+    assert found.verdict.name == "VALID", found.messages
+    assert found.facts["service"] == "service nightly (nightly at urn:jupyter-zt:services)"
+    assert "human" not in found.facts
+    header = "".join(json.loads(path.read_text())["cells"][0]["source"])
+    assert "service      service nightly" in header
+    secret = Path(key).read_text().splitlines()[1]
+    assert not any(secret in file.read_text() for file in work.iterdir())
+
+
+def test_nbclient_as_a_service_asks_people_for_its_writes(
+    gateway: Gateway, work: Path, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in nightly(gateway, keys).environment.items():
+        monkeypatch.setenv(name, value)
+    run = client(work, "%%sql warehouse\nUPDATE customers SET city = city WHERE id = 17")
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(run.execute)
+        until(
+            lambda: [
+                it for it in gateway.approvals("reviewer") if it["command"].endswith("id = 17")
+            ]
+        )
+        [held] = [it for it in gateway.approvals("reviewer") if it["command"].endswith("id = 17")]
+        assert held["requester"]["service"]
+        assert gateway.vote("reviewer", held["id"]).is_success
+        running.result(60)
+    assert report(gateway, recording(work)).verdict.name == "VALID"
+
+
+@pytest.mark.parametrize(
+    ("mode", "place", "said"),
+    [(0o640, "keys", "its mode is 0640"), (0o600, "work", "it is, or holds, ")],
+)
+def test_a_services_key_that_others_can_read_is_not_used(
+    gateway: Gateway, work: Path, keys: Path, mode: int, place: str, said: str
+) -> None:
+    line = nightly(gateway, keys)
+    key = Path(line.environment["JUPYTER_ZT_SERVICE_KEY"])
+    if place == "work":
+        line.environment["JUPYTER_ZT_SERVICE_KEY"] = str(shutil.move(key, work / "key"))
+        key = work / "key"
+    key.chmod(mode)
+    nbformat.write(notebook("1"), work / "report.ipynb")
+    ended = command(line, work, "jupyter", "execute", "report.ipynb")
+    assert ended.returncode != 0
+    assert said in ended.stderr
+    assert list(work.glob("*.zt.ipynb")) == []

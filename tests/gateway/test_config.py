@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+import httpx
 import pytest
+import yaml
+from joserfc.jwk import ECKey
 
 from jupyter_zt.access.secrets import SecretReference, read_secret
 from jupyter_zt.errors import ConfigError
@@ -143,3 +147,82 @@ def test_a_secret_that_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
         assert read_secret(SecretReference(env="ZT_TEST_SECRET")) == "value"
     finally:
         del os.environ["ZT_TEST_SECRET"]
+
+
+SERVICE = """\
+services:
+  nightly:
+    owner: data platform
+    connections: [warehouse]
+    actions: [read]
+    issuer: {url: "https://ci.example", subject: "repo:x:*"}
+"""
+PUBLIC = ECKey.generate_key("P-256")
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "line", "said"),
+    [
+        ("    owner: data platform\n", "", 24, "owner"),
+        ("[warehouse]", "[crm]", 26, "warehouse, llm"),
+        ("[read]", "[read]\n    roles: [reviewer]", 28, "analyst"),
+        ("[read]", "[read]\n    roles: [admin]", 28, "analyst"),
+        ("[read]", "[read]\n    keys: {file: nightly.pub}", 24, "either"),
+        ('    issuer: {url: "https://ci.example", subject: "repo:x:*"}\n', "", 24, "either"),
+        ('"repo:x:*"', '"*"', 28, "subject"),
+        ('"repo:x:*"', '""', 28, "subject"),
+        ('"repo:x:*"', "a, algorithms: [none]", 28, "can't be used"),
+        ('"repo:x:*"', "a, algorithms: [HS256]", 28, "can't be used"),
+        ('"repo:x:*"', "a, max_seconds: 86400", 28, "3600"),
+        ("https://ci.example", "ci.example", 28, "url"),
+    ],
+)
+def test_an_error_in_a_service_names_file_and_line(
+    tmp_path: Path, written: str, instead: str, line: int, said: str
+) -> None:
+    assert load(tmp_path, GOOD + SERVICE).values.services["nightly"].roles == ["analyst"]
+    assert written in SERVICE
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, GOOD + SERVICE.replace(written, instead))
+    assert (caught.value.line, caught.value.file) == (line, str(tmp_path / "gateway.yaml"))
+    assert said in caught.value.diagnostics()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (PUBLIC.as_dict(private=True), "This is a private key"),
+        ({"kty": "oct", "k": "aHVudGVyMg"}, "This is a private key"),
+        (ECKey.generate_key("secp256k1").as_dict(private=False), "no key for signatures"),
+        ({"kty": "RSA", "e": "AQAB", "n": "sbbb"}, "no key for signatures"),
+        ({}, "no key for signatures"),
+    ],
+)
+def test_a_service_has_public_keys_for_signatures_and_no_others(
+    tmp_path: Path, key: dict[str, str], said: str
+) -> None:
+    document = yaml.safe_load(GOOD + SERVICE)
+    del document["services"]["nightly"]["issuer"]
+    document["services"]["nightly"]["keys"] = [key]
+    with pytest.raises(ConfigError, match=said) as caught:
+        load(tmp_path, yaml.safe_dump(document))
+    for name in ("d", "k"):
+        assert key.get(name, "not there") not in caught.value.diagnostics()
+    # The same in a file is found when the gateway starts.
+    document["services"]["nightly"]["keys"] = {"file": "nightly.pub"}
+    service = load(tmp_path, yaml.safe_dump(document)).values.services["nightly"]
+    (tmp_path / "nightly.pub").write_text(json.dumps(key))
+    with pytest.raises(ConfigError, match=said):
+        service.registration("nightly", tmp_path, ["https://zt"], httpx.AsyncClient())
+    (tmp_path / "nightly.pub").write_bytes(PUBLIC.as_pem(private=False))
+    found = service.registration("nightly", tmp_path, ["https://zt"], httpx.AsyncClient())
+    assert found.own is not None
+
+
+def test_a_services_issuer_is_reached_by_https(tmp_path: Path) -> None:
+    services = load(
+        tmp_path, GOOD + SERVICE.replace("https://ci.example", "http://ci.example")
+    ).values.services
+    with pytest.raises(ConfigError) as caught:
+        services["nightly"].registration("nightly", tmp_path, ["https://zt"], httpx.AsyncClient())
+    assert caught.value.code == "insecure_issuer"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import pytest
 import yaml
 from traitlets.config import Config
 
+from jupyter_zt.client import acting
 from jupyter_zt.extension.app import ZT
 from jupyter_zt.extension.identity_provider import ZTIdentityProvider
 from jupyter_zt.gateway.config import Configuration
 from jupyter_zt.gateway.identity_settings import IdentitySettings
-from jupyter_zt.identity import TokenVerifier, human_from_claims
+from jupyter_zt.identity import TokenVerifier, human_from_claims, service_assertions
 from jupyter_zt.identity.demo_accounts import DemoConfig
+from jupyter_zt.identity.service_client import with_own_key
 from tests.identity import world
 
 DOCUMENT = Path(__file__).parents[2] / "docs/identity.md"
@@ -72,7 +75,13 @@ def test_every_snippet_of_the_document_is_of_a_known_kind() -> None:
     for text in re.findall(r"^```json\n(.*?)^```$", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE):
         json.loads(text)
     for text in re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE):
-        assert yaml.safe_load(text).keys() <= {"identity", "broker", "connections", "roles"}
+        assert yaml.safe_load(text).keys() <= {
+            "identity",
+            "broker",
+            "connections",
+            "roles",
+            "services",
+        }
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -145,3 +154,53 @@ def test_addresses_of_the_keycloak_clients_are_those_of_the_server() -> None:
 def test_demo_provider_takes_its_configuration() -> None:
     [text] = snippets("The demo provider", "json")
     assert DemoConfig.from_json(json.loads(text)).port == 8410
+
+
+@pytest.fixture
+def service_keys(tmp_path: Path) -> Path:
+    """The folder in which the document's commands have made a service's keys."""
+    make = snippets("Services", "sh")[0]
+    subprocess.run(["sh", "-euc", make], cwd=tmp_path, check=True)
+    assert (tmp_path / "nightly.key").stat().st_mode & 0o077 == 0
+    return tmp_path
+
+
+async def test_services_are_made_and_registered_as_the_document_says(
+    service_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path = service_keys
+    _, run, run_in_ci = snippets("Services", "sh")
+    (tmp_path / "gateway.yaml").write_text(snippets("Services", "yaml")[0])
+    services = Configuration.load(tmp_path).values.services
+    origins = ["https://zt.example.org"]
+    async with httpx.AsyncClient() as http:
+        found = {
+            name: one.registration(name, tmp_path, origins, http) for name, one in services.items()
+        }
+    # The key that was made is the one that is believed.
+    shown = with_own_key(origins[0], "nightly", (tmp_path / "nightly.key").read_text).show()
+    own = found["nightly"].own
+    assert own is not None
+    claims, _ = await own.open(shown["client_assertion"], service_assertions.OWN)
+    assert claims["sub"] == "service:nightly"
+    # GitHub's claims (its documentation, "Understanding the OIDC token").
+    trust = found["reports"].trust
+    assert trust is not None
+    assert trust.means("repo:example/reports:ref:refs/heads/main")
+    assert not trust.means("repo:example/reports:pull_request")
+    assert services["reports"].issuer is not None
+    assert f"audience={services['reports'].issuer.audience}" in run_in_ci
+    # What both runs export is what a process acts by.
+    for text, name in ((run, "nightly"), (run_in_ci, "reports")):
+        exported = dict(re.findall(r"^export (\w+)=(.*)$", text, re.MULTILINE))
+        for variable in (acting.KEY_VARIABLE, acting.ASSERTION_VARIABLE):
+            monkeypatch.delenv(variable, raising=False)
+        for variable, value in exported.items():
+            monkeypatch.setenv(variable, value)
+        client = acting.acting().client
+        assert (client.gateway, client.id) == (origins[0], f"service:{name}")
+
+
+def test_steps_that_run_a_service_are_shell() -> None:
+    for text in snippets("Services", "sh"):
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)

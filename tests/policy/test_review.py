@@ -277,6 +277,7 @@ def test_never_and_within_are_sound(
             "https://idp.example#ana",
             frozenset({"analyst"}),
             agent,
+            None,
             connection,
             "postgres",
             analyze_postgres(command),

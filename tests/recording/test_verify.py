@@ -37,6 +37,7 @@ async def test_a_sealed_recording_is_valid_and_says_what_is_not_proven(log: Log)
     assert "witness" in text
     assert "inside of the kernel" in text
     assert report.facts["session"] == "s_1"
+    assert report.facts["human"].endswith(")")
 
 
 async def test_a_path_and_its_bytes_have_one_verdict(log: Log, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from jupyter_zt.cli.client.frames import Event, read_frames
 from jupyter_zt.cli.client.values import json_rows
 from jupyter_zt.cli.json_lines import Request
 from jupyter_zt.client import open_sessions
+from jupyter_zt.client.acting import Acting
 from jupyter_zt.client.api import GatewayApi
-from jupyter_zt.client.keeper import fresh_login
 from jupyter_zt.errors import UnavailableError, ZTError, error_from_problem
 
 COMPLETED, HELD, DENIED, FAILED = "completed", "held", "denied", "failed"
@@ -66,29 +66,34 @@ class Outcome:
 
 
 class Session:
-    """A session in the name of the person who is logged in.
+    """A session of the person who is logged in, or of a service.
 
     Args:
-        api: Of the gateway that the person is logged in at.
+        api: Of their gateway.
+        who: They.
         agent: The registered agent that acts in it, if one does.
 
     Raises:
         ZTError: Nobody is logged in, or the gateway opens no session.
     """
 
-    def __init__(self, api: GatewayApi, agent: str | None = None) -> None:
+    def __init__(self, api: GatewayApi, who: Acting, agent: str | None = None) -> None:
         self._api = api
-        login = fresh_login()
+        self._who = who
+        renew_at = who.renew_at()
         opened = api.open_session(agent)
         self.id = opened["id"]
-        self._id_token = login.tokens.id_token
+        self._id_token = self._shown()
         open_sessions.opened(self.id)
         self._over = threading.Event()
-        self._renewing = threading.Thread(
-            target=self._keep_renewed, args=[login.tokens.renew_at - time.time()]
-        )
-        self._http = api.runtime(self.id, lambda: self._id_token, agent)
+        self._renewing = threading.Thread(target=self._keep_renewed, args=[renew_at - time.time()])
+        shown = (lambda: self._id_token) if who.id_token else None
+        self._http = api.runtime(self.id, shown, agent)
         self._renewing.start()
+
+    def _shown(self) -> str:
+        """The person's ID token, fresh; "" for a service."""
+        return self._who.id_token() if self._who.id_token else ""
 
     def run(self, connection: str, request: Request, on_held: Callable[[Event], bool]) -> Outcome:
         """Runs one command.
@@ -175,14 +180,14 @@ class Session:
         """The session is as fresh as the login; a command may take longer than an ID token."""
         while not self._over.wait(wait):
             try:
-                login = fresh_login()
-                self._id_token = login.tokens.id_token
+                renew_at = self._who.renew_at()
+                self._id_token = self._shown()
                 self._api.renew(self.id)
             except ZTError:
                 # What it means is said where it matters: the next command is refused.
                 wait = _RETRY_SECONDS
             else:
-                wait = max(_RETRY_SECONDS, login.tokens.renew_at - time.time())
+                wait = max(_RETRY_SECONDS, renew_at - time.time())
 
 
 def _completed(event: Event, arrow: bytes, masked: dict[str, str]) -> Outcome:

@@ -160,7 +160,7 @@ def _pasts(
 
 
 def _principal(said: Mapping[str, Any]) -> Principal:
-    human = said["human"]
+    human = said.get("human") or said["service"]
     person = Human(human["iss"], human["sub"], human["name"], frozenset(said["roles"]))
     return Principal(person, said["session"], said["agent"] or None)
 

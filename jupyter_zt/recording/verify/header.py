@@ -12,6 +12,7 @@ __all__ = [
     "ERASED_SOURCE",
     "GAP_ID",
     "HEADER_ID",
+    "actor",
     "cell_id",
     "endings",
     "gap_source",
@@ -34,14 +35,13 @@ def header_source(bundle: Bundle) -> str:
     """The first cell: who, for whom, where, and whether the recording is complete."""
     opened = bundle.entries[0].fields
     seal = bundle.entries[-1] if bundle.entries[-1].kind == "seal" else None
-    human = _mapping(_mapping(opened.get("principal")).get("human"))
+    kind, who = actor(bundle)
     sandbox = _mapping(opened.get("sandbox"))
     connections = opened.get("connections")
     names = [_text(item) for item in connections] if isinstance(connections, list) else []
-    identity = f"{_text(human.get('sub'))} at {_text(human.get('iss'))}"
     lines = {
         "state": f"sealed {seal.text('at')}" if seal else "INCOMPLETE: not sealed",
-        "human": f"{_text(human.get('name'))} ({identity})",
+        kind: who,
         "agent": _text(_mapping(opened.get("principal")).get("agent")) or "none",
         "notebook": _text(opened.get("notebook")),
         "connections": ", ".join(names) or "none",
@@ -55,6 +55,15 @@ def header_source(bundle: Bundle) -> str:
     table = "\n".join(f"    {name:<12} {_one_line(value)}" for name, value in lines.items())
     title = "Recording" if seal else "Recording, INCOMPLETE"
     return f"# {title}\n\n{table}\n\nCheck it with `jupyter zt verify`."
+
+
+def actor(bundle: Bundle) -> tuple[str, str]:
+    """Whose session it was: ``human`` or ``service``, and which one."""
+    principal = _mapping(bundle.entries[0].fields.get("principal"))
+    kind = "service" if "service" in principal else "human"
+    who = _mapping(principal.get(kind))
+    identity = f"{_text(who.get('sub'))} at {_text(who.get('iss'))}"
+    return kind, f"{_text(who.get('name'))} ({identity})"
 
 
 def endings(bundle: Bundle) -> dict[str, str]:

@@ -22,7 +22,7 @@ from typing import Any
 from jupyter_zt.errors import EvidenceError
 from jupyter_zt.recording.verify.bundle import Bundle, parse_bundle
 from jupyter_zt.recording.verify.cells import check_cells
-from jupyter_zt.recording.verify.header import endings
+from jupyter_zt.recording.verify.header import actor, endings
 from jupyter_zt.recording.verify.merkle import check_inclusion, root_of
 from jupyter_zt.recording.verify.note import (
     Checkpoint,
@@ -114,9 +114,11 @@ def _evidence(notebook: dict[str, Any]) -> dict[str, str]:
 
 
 def _describe(report: Report, bundle: Bundle, checkpoint: Checkpoint) -> None:
+    kind, who = actor(bundle)
     report.facts.update(
         log=bundle.origin,
         session=bundle.session,
+        **{kind: who},
         records=str(len(bundle.entries)),
         log_size=str(checkpoint.size),
         opened=bundle.entries[0].text("at"),

@@ -571,6 +571,11 @@ export interface components {
             name: string;
             /** Roles */
             roles: string[];
+            /**
+             * Service
+             * @description It is no person, but a registered service.
+             */
+            service: boolean;
         };
         /**
          * OpenCommandLine
@@ -666,13 +671,15 @@ export interface components {
         };
         /**
          * Requester
-         * @description Who asks for consent.
+         * @description Who asks for consent: a person, or a registered service.
          */
         Requester: {
             /** Subject */
             subject: string;
             /** Name */
             name: string;
+            /** Service */
+            service: boolean;
         };
         /**
          * RevokeRequest
@@ -725,6 +732,11 @@ export interface components {
             id: string;
             /** Human */
             human: string;
+            /**
+             * Service
+             * @description `human` names no person, but a registered service.
+             */
+            service: boolean;
             /** Agent */
             agent: string | null;
             /** Notebook */

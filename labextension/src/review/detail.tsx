@@ -24,8 +24,9 @@ interface Props {
 
 /** Requester, reasons, command, facts, votes. */
 export function Detail({ approval, trans }: Props): React.ReactElement {
+  const { name, service } = approval.requester;
   const who: [string, string][] = [
-    [trans.__('Asked by'), approval.requester.name],
+    [trans.__('Asked by'), service ? trans.__('%1 (no person)', name) : name],
     [trans.__('Agent'), approval.agent ?? trans.__('none')],
     [trans.__('Notebook'), approval.notebook]
   ];
