@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -24,8 +25,8 @@ import json
 from IPython.display import display
 kernel = get_ipython().kernel
 session, socket, parent = kernel.session, kernel.iopub_socket, kernel.get_parent("shell")
-BATCHES = json.loads({batches!r})
-PROGRAMS = json.loads({programs!r})
+with open("payloads.json") as payloads:
+    BATCHES, PROGRAMS = json.load(payloads)
 SVG = next((i, j) for i, batch in enumerate(BATCHES) for j, bundle in enumerate(batch)
            if "image/svg+xml" in bundle)
 def attack(number):
@@ -40,9 +41,17 @@ def attack_by_programs():
 """
 
 
-def prelude(batches: list[list[Bundle]], said: list[str]) -> str:
-    """A first cell, after which `attack(n)` shows a batch, and `attack_by_programs()` the rest."""
-    return PRELUDE.format(batches=json.dumps(batches), programs=json.dumps(said))
+def prelude(folder: Path, batches: list[list[Bundle]], said: list[str]) -> str:
+    """A first cell, after which `attack(n)` shows a batch, and `attack_by_programs()` the rest.
+
+    Args:
+        folder: That of the notebook. The payloads go into a file there, because a cell of that
+            size takes seconds to highlight, wherever it is shown.
+        batches: As of `batches_of`.
+        said: The programs.
+    """
+    (folder / "payloads.json").write_text(json.dumps([batches, said]))
+    return PRELUDE
 
 
 def displays(net: str) -> dict[str, Bundle]:

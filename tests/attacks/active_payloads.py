@@ -244,7 +244,7 @@ else:
     display(styler)""",
     "huge": """
 display({"text/html": '<img src="x:" onerror="JS">' + "x" * 9_000_000}, raw=True)
-display({"text/html": "<b>" * 20_000 + '<img src="x:" onerror="JS">'}, raw=True)
+display({"text/html": "<b>" * 2_000 + '<img src="x:" onerror="JS">'}, raw=True)
 display({"application/vnd.zt.result+json": {"columns": [{"name": "a", "type": "text"}],
     "rows": [["<b>x</b>"]] * 60_000}}, raw=True)
 nested = []

@@ -104,10 +104,11 @@ def attacked(demo: Demo, chromium: Browser) -> Iterator[Attacked]:
         batches = batches_of(displays(place.url).values())
         said = programs(place.url)
         attacks = {f"batch-{number}": f"attack({number})" for number in range(len(batches))}
-        sources = {"prelude": prelude(batches, list(said.values())), **attacks, **said}
+        work = demo.directory / "work"
+        sources = {"prelude": prelude(work, batches, list(said.values())), **attacks, **said}
         sources["files"] = filled(WRITES_FILES, "files", place.url)
         sources["over"] = "print('over')"
-        (demo.directory / "work" / NOTEBOOK).write_text(json.dumps(notebook_of(sources)))
+        (work / NOTEBOOK).write_text(json.dumps(notebook_of(sources)))
         # A workspace of its own: nothing that other tests left open.
         analyst.log_in(f"/lab/workspaces/{Path(NOTEBOOK).stem}/tree/{NOTEBOOK}")
         analyst.page.wait_for_selector(f"{OPEN_PANEL} .jp-Cell")

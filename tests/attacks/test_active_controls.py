@@ -55,7 +55,7 @@ def heard_in_stock(stock: StockJupyterLab, chromium: Browser) -> set[str]:
         batches = batches_of(lives.values())
         said = {n: p for n, p in programs(place.url).items() if not n.startswith(ENDS_A_STOCK_PAGE)}
         attacks = {f"batch-{number}": f"attack({number})" for number in range(len(batches))}
-        sources = {"prelude": prelude(batches, []), **attacks, **said}
+        sources = {"prelude": prelude(stock.work, batches, []), **attacks, **said}
         book = notebook_of(sources, kernel="python3")
         (stock.work / "active.ipynb").write_text(json.dumps(book))
         page = stock.open(context, "active.ipynb")
