@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
-from jupyter_zt.model import LeaseKind, quote_identifier
+from jupyter_zt.model import LeaseKind, LeastMasks, quote_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,19 @@ class Names:
             owner=f"zt_owner_{prefix}",
             reader=f"zt_reader_{prefix}",
             writer=f"zt_writer_{prefix}",
+        )
+
+    def stricter(self, masks: LeastMasks) -> Names:
+        """The names of the views that mask at least so much. The keys are those of all views."""
+        if not masks:
+            return self
+        seed = json.dumps([(tag, kind.value) for tag, kind in masks])
+        suffix = f"_{hashlib.sha256(seed.encode()).hexdigest()[:8]}"
+        return replace(
+            self,
+            masked=self.masked + suffix,
+            owner=self.owner + suffix,
+            reader=self.reader + suffix,
         )
 
     @property

@@ -21,7 +21,7 @@ from jupyter_zt.access.grants import (
 from jupyter_zt.access.names import Names
 from jupyter_zt.access.reach import close_public
 from jupyter_zt.access.scram import scram_verifier
-from jupyter_zt.access.setup import prepare_roles
+from jupyter_zt.access.setup import drop_stricter, prepare_roles, prepare_stricter
 from jupyter_zt.access.views import MaskColumn, View, synchronise
 from jupyter_zt.errors import ConfigError, TargetError
 from jupyter_zt.model import (
@@ -29,9 +29,11 @@ from jupyter_zt.model import (
     Facts,
     Lease,
     LeaseKind,
+    LeastMasks,
     PostgresEndpoint,
     quote_identifier,
     quote_literal,
+    strictened,
 )
 
 TERMINATE_MILLISECONDS = 1000
@@ -79,6 +81,7 @@ class PostgresAccess:
         self._clock = clock
         self._randomness = randomness
         self._views: tuple[View, ...] | None = None
+        self._stricter: dict[LeastMasks, tuple[View, ...]] = {}
         self._leases: dict[str, Lease] = {}
         self._preparing = asyncio.Lock()
         # Grants change one row of the catalog per relation: two at once and PostgreSQL refuses one.
@@ -100,6 +103,8 @@ class PostgresAccess:
                 await self._sweep(connection)
                 async with connection.transaction():
                     await prepare_roles(connection, self.names)
+                    await drop_stricter(connection, self.names)
+                    self._stricter.clear()
                     closed = await close_public(connection, self.names, self._database)
                 self._views = await self._synchronise(connection)
             notes = [note for view in self._views for note in view.notes]
@@ -121,7 +126,11 @@ class PostgresAccess:
             self._views = await self._synchronise(connection)
 
     async def lease_read(
-        self, session: str, ttl_seconds: int, statement_seconds: float | None = None
+        self,
+        session: str,
+        ttl_seconds: int,
+        statement_seconds: float | None = None,
+        masks: LeastMasks = (),
     ) -> Lease:
         """A role that can read the masked views, and nothing else.
 
@@ -129,18 +138,23 @@ class PostgresAccess:
             session: Whose it is.
             ttl_seconds: How long the target takes it.
             statement_seconds: Narrows how long one statement may take.
+            masks: What the views mask at least, beyond the classification.
 
         Raises:
             ConfigError, TargetError: As `prepare`.
         """
         await self._ready()
-        names = self.names
+        names = self.names.stricter(masks)
         settings = settings_of(names.masked, self._narrowed(statement_seconds), read_only=True)
+        if masks:
+            await self._make_stricter(masks)
         async with self._admin.connection() as connection:
-            self._views = await self._synchronise(connection)
+            if not masks:
+                self._views = await self._synchronise(connection)
             return await self._create(
                 connection,
                 LeaseKind.READ,
+                names.reader,
                 session,
                 ttl_seconds,
                 settings,
@@ -149,9 +163,16 @@ class PostgresAccess:
             )
 
     async def lease_write(
-        self, session: str, facts: Facts, ttl_seconds: int, statement_seconds: float | None = None
+        self,
+        session: str,
+        facts: Facts,
+        ttl_seconds: int,
+        statement_seconds: float | None = None,
+        masks: LeastMasks = (),
     ) -> Lease:
         """A role that can do what one approved write needs. Drop it right after.
+
+        What `masks` ask to be masked it can't read either.
 
         Raises:
             PermissionDeniedError: No lease allows such a write.
@@ -162,7 +183,7 @@ class PostgresAccess:
         settings = settings_of(names.base, self._narrowed(statement_seconds), read_only=False)
         async with self._granting, self._admin.connection() as connection:
             self._views = await self._synchronise(connection)
-            grants = plan_write(names, facts, self._columns(), self._masks)
+            grants = plan_write(names, facts, self._columns(), strictened(self._masks, masks))
             words = [f"USAGE ON SCHEMA {names.base}", *(grant.words(names) for grant in grants)]
             lines = [grant.sql(names) for grant in grants]
             if grants[0].rights[0].startswith("INSERT"):
@@ -170,17 +191,24 @@ class PostgresAccess:
                     words.append(f"USAGE ON SEQUENCE {sequence}")
                     lines.append(f"GRANT USAGE ON SEQUENCE {sequence}")
             return await self._create(
-                connection, LeaseKind.WRITE, session, ttl_seconds, settings, lines, tuple(words)
+                connection,
+                LeaseKind.WRITE,
+                names.writer,
+                session,
+                ttl_seconds,
+                settings,
+                lines,
+                tuple(words),
             )
 
-    async def check_write(self, facts: Facts) -> None:
+    async def check_write(self, facts: Facts, masks: LeastMasks = ()) -> None:
         """Whether a lease could allow this write, so that nobody is asked in vain.
 
         Raises:
             PermissionDeniedError, ConfigError, TargetError: As `lease_write`.
         """
         await self._ready()
-        plan_write(self.names, facts, self._columns(), self._masks)
+        plan_write(self.names, facts, self._columns(), strictened(self._masks, masks))
 
     async def drop(self, lease: Lease) -> None:
         """Ends the lease's sessions, then the role. Dropping twice is fine.
@@ -234,14 +262,19 @@ class PostgresAccess:
         async with self._granting, self._admin.connection() as connection:
             return await self._sweep(connection)
 
-    async def columns(self) -> Mapping[str, Mapping[str, ColumnMask]]:
-        """View -> column -> the mask that is really applied.
+    async def columns(self, masks: LeastMasks = ()) -> Mapping[str, Mapping[str, ColumnMask]]:
+        """View -> column -> the mask that is really applied, to a lease with these masks.
 
         Raises:
             ConfigError, TargetError: As `prepare`.
         """
         await self._ready()
-        return {view.base.name: view.masks for view in self._views or ()}
+        return self.applied(masks)
+
+    def applied(self, masks: LeastMasks = ()) -> Mapping[str, Mapping[str, ColumnMask]]:
+        """The same, as it was at the last lease with these masks; empty before the first."""
+        views = self._stricter.get(masks) if masks else self._views
+        return {view.base.name: view.masks for view in views or ()}
 
     async def leases(self) -> list[str]:
         """Roles of this connection's leases that there are at the target."""
@@ -270,6 +303,20 @@ class PostgresAccess:
         if self._views is None:
             await self.prepare()
 
+    async def _make_stricter(self, masks: LeastMasks) -> None:
+        names = self.names.stricter(masks)
+        wanted = strictened(self._masks, masks)
+        # Locks before the connection: whoever holds one must not wait for the other's connection.
+        async with (
+            self._preparing,
+            self._granting,
+            self._admin.connection() as connection,
+            connection.transaction(),
+        ):
+            if masks not in self._stricter:
+                await prepare_stricter(connection, self.names, names)
+            self._stricter[masks] = await synchronise(connection, names, wanted, self._mask_column)
+
     async def _synchronise(self, connection: AdminConnection) -> tuple[View, ...]:
         async with connection.transaction():
             return await synchronise(connection, self.names, self._masks, self._mask_column)
@@ -278,6 +325,7 @@ class PostgresAccess:
         self,
         connection: AdminConnection,
         kind: LeaseKind,
+        group: str,
         session: str,
         ttl_seconds: int,
         settings: Mapping[str, str],
@@ -295,7 +343,6 @@ class PostgresAccess:
             expires_at=self._clock() + timedelta(seconds=ttl_seconds),
             privileges=privileges,
         )
-        group = names.reader if kind is LeaseKind.READ else names.writer
         statements = create_role(
             names,
             lease.role,

@@ -58,6 +58,62 @@ async def prepare_roles(connection: AdminConnection, names: Names) -> None:
     await _pass_on_connect(connection, names, about["database"])
 
 
+async def prepare_stricter(connection: AdminConnection, base: Names, names: Names) -> None:
+    """Makes owner, reader and schema of stricter views where missing.
+
+    Call it within a transaction, after `prepare_roles` of the base.
+
+    Raises:
+        ConfigError: The admin role lacks a right.
+    """
+    await connection.execute(
+        f"SELECT pg_advisory_xact_lock(hashtext({quote_literal('zt ' + names.prefix)}))"
+    )
+    for role in (names.owner, names.reader):
+        await _make_role(connection, role)
+    version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
+    await _join_owner(connection, names, version)
+    owner, reader = quote_identifier(names.owner), quote_identifier(names.reader)
+    masked = quote_identifier(names.masked)
+    await connection.execute(
+        f"CREATE SCHEMA IF NOT EXISTS {masked} AUTHORIZATION {owner};"
+        f"SET LOCAL ROLE {owner};"
+        f"REVOKE ALL ON SCHEMA {masked} FROM PUBLIC;"
+        f"GRANT USAGE ON SCHEMA {masked} TO {reader};"
+        f"SET LOCAL ROLE {quote_identifier(base.owner)};"
+        f"GRANT USAGE ON SCHEMA {quote_identifier(names.keys)} TO {owner};"
+        f"GRANT SELECT, INSERT ON {names.key_table} TO {owner};"
+        "RESET ROLE"
+    )
+    await _pass_on_base(connection, names)
+    await _pass_on_connect(
+        connection, names, await connection.fetchval("SELECT current_database()")
+    )
+
+
+async def drop_stricter(connection: AdminConnection, names: Names) -> None:
+    """Drops all stricter views, with their schemas and roles: the next lease makes its own anew.
+
+    Call it within a transaction, when there are no leases.
+    """
+    pattern = rf"^zt_(owner|reader)_{names.prefix}_[0-9a-f]{{8}}$"
+    rows = await connection.fetch(
+        "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname ~ $1 ORDER BY rolname", pattern
+    )
+    version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
+    for role in (row["rolname"] for row in rows):
+        quoted, admin = quote_identifier(role), quote_identifier(names.admin)
+        # Only who has its rights may drop what it owns, and only who gave a right may take it.
+        inherit = " WITH INHERIT TRUE, SET TRUE" if version >= 160000 else ""
+        await connection.execute(
+            f"GRANT {quoted} TO {admin}{inherit};"
+            f"SET LOCAL ROLE {quote_identifier(names.owner)};"
+            f"REVOKE ALL ON {names.key_table} FROM {quoted};"
+            f"REVOKE ALL ON SCHEMA {quote_identifier(names.keys)} FROM {quoted};"
+            f"RESET ROLE; DROP OWNED BY {quoted} CASCADE; DROP ROLE {quoted}"
+        )
+
+
 def _check(about: asyncpg.Record, names: Names) -> None:
     admin = quote_identifier(names.admin)
     if about["version"] < MINIMUM_VERSION:

@@ -73,7 +73,7 @@ async def deliver(
         if answer.schema is None:
             rows, size_bytes, withheld, preview, columns = answer.rows, 0, [], b"", []
         else:
-            columns = target.columns(facts, answer.schema)
+            columns = target.columns(facts, answer.schema, understood.decision.obligations.masks)
             stream.event("schema", columns=columns)
             body = ArrowBody(answer.schema)
             withheld = await _send_batches(rooms, body, answer, meter, stream)

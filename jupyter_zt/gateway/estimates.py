@@ -9,7 +9,7 @@ from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.unbroken import conclusive
-from jupyter_zt.model import Action, Decision, Facts, Verb, Verdict
+from jupyter_zt.model import Action, Decision, Facts, LeastMasks, Verb, Verdict
 
 _PLANNED = frozenset({Verb.SELECT, Verb.INSERT, Verb.UPDATE, Verb.DELETE, Verb.MERGE})
 
@@ -38,7 +38,7 @@ async def decide_estimated(
             decision, f"{names} may do anything, even when it is planned.", "Leave it out."
         )
     try:
-        rows = await _estimate(rooms, session, action, target, facts)
+        rows = await _estimate(rooms, session, action, target, facts, decision.obligations.masks)
     except ZTError as error:
         return facts, _unknown(decision, error.message, error.hint)
     facts = replace(facts, estimated_rows=rows)
@@ -56,12 +56,17 @@ def _unknown(decision: Decision, why: str, hint: str) -> Decision:
 
 
 async def _estimate(
-    rooms: Rooms, session: LiveSession, action: Action, target: Target, facts: Facts
+    rooms: Rooms,
+    session: LiveSession,
+    action: Action,
+    target: Target,
+    facts: Facts,
+    masks: LeastMasks,
 ) -> int | None:
     if target.leasing is not None and facts.writes:
-        await target.leasing.check(facts)
+        await target.leasing.check(facts, masks)
     ceilings = rooms.ceilings(session, action.agent)
-    lease = await rooms.leases.take(session, target, facts, ceilings, action.agent)
+    lease = await rooms.leases.take(session, target, facts, ceilings, action.agent, masks)
     try:
         comment = f"jupyter-zt session={session.id} action={action.id} plan"
         return await target.estimate(lease, action, comment)

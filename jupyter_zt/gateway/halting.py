@@ -75,7 +75,7 @@ class Halting:
         held_leases, session.leases = session.leases, {}
         await asyncio.gather(
             *(
-                self._drop(session, target, [x for (n, _), x in held_leases.items() if n == name])
+                self._drop(session, target, [x for (n, *_), x in held_leases.items() if n == name])
                 for name, target in self._targets.items()
             )
         )

@@ -26,7 +26,7 @@ async def leasable(target: Target, facts: Facts, decision: Decision) -> Decision
     if target.leasing is None:
         return decision
     try:
-        await target.leasing.check(facts)
+        await target.leasing.check(facts, decision.obligations.masks)
     except PermissionDeniedError as error:
         return replace(
             decision,
@@ -93,11 +93,7 @@ async def await_consent(
         decision = rooms.decide(session, held.action, understood.target, understood.facts)
         if decision.verdict is Verdict.DENY:
             raise ConflictError("Policy now denies this.", code="policy_changed")
-        asked = decision.obligations
-        if asked.quorum > approval.quorum or asked.reviewer_role not in {
-            "",
-            approval.reviewer_role,
-        }:
+        if not understood.decision.obligations.covers(decision.obligations):
             # What the session did meanwhile made policy stricter than what people were asked for.
             raise ConflictError("Policy now asks for more consent.", code="policy_changed")
         digest = digest_of(

@@ -11,7 +11,7 @@ from jupyter_zt.gateway.records import Records, principal_fields
 from jupyter_zt.gateway.sessions import LiveSession
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.unbroken import conclusive
-from jupyter_zt.model import Ceiling, Facts, Lease, LeaseKind, RecordDraft, RecordKind
+from jupyter_zt.model import Ceiling, Facts, Lease, LeaseKind, LeastMasks, RecordDraft, RecordKind
 
 READ_TTL_SECONDS = 3600
 WRITE_TTL_SECONDS = 300
@@ -35,11 +35,13 @@ class Leases:
         facts: Facts,
         ceilings: Sequence[Ceiling],
         agent: str | None,
+        masks: LeastMasks = (),
     ) -> Lease | None:
         """The lease to run on, or None where the target needs none. A new one is recorded.
 
         An agent's leases are its own: the target's log shows them apart, and holds them to its
-        ceiling, and to that of the service whose session it is.
+        ceiling, and to that of the service whose session it is. What sees less by `masks` is a
+        lease of its own too.
 
         Raises:
             TargetError: The target does not give one.
@@ -50,21 +52,23 @@ class Leases:
         limits = [one.statement_seconds for one in ceilings if one.statement_seconds]
         seconds = min(limits, default=None)
         if facts.writes:
-            lease = await leasing.lease_write(session.id, facts, WRITE_TTL_SECONDS, seconds)
+            lease = await leasing.lease_write(session.id, facts, WRITE_TTL_SECONDS, seconds, masks)
             return await self._recorded(lease, target, principal_fields(session, agent))
         # One session may run several cells at once (threads, tabs): they share one lease.
         async with session.lease_lock:
-            known = session.leases.get((target.name, agent))
+            known = session.leases.get((target.name, agent, masks))
             if known is not None and known.expires_at - self._clock() > REPLACE_BEFORE:
                 return known
-            lease = await leasing.lease_read(session.id, READ_TTL_SECONDS, seconds)
+            lease = await leasing.lease_read(session.id, READ_TTL_SECONDS, seconds, masks)
             await self._recorded(lease, target, principal_fields(session, agent))
-            session.leases[target.name, agent] = lease
+            session.leases[target.name, agent, masks] = lease
             return lease
 
     def forget(self, session: LiveSession, target: Target, agent: str | None) -> None:
-        """The target no longer takes this read lease: the next read gets a new one."""
-        session.leases.pop((target.name, agent), None)
+        """The target no longer takes these read leases: the next read gets a new one."""
+        gone = [name for name in session.leases if name[:2] == (target.name, agent)]
+        for name in gone:
+            del session.leases[name]
 
     async def give_back(self, target: Target, lease: Lease | None) -> None:
         """A write's lease ends with the write; a read's with its session.

@@ -208,7 +208,12 @@ async def _carry_out(
                 await asyncio.to_thread(store_history, rooms.engine, session)
         # (6) Lease: a short-lived, least-privilege identity at the target.
         lease = await rooms.leases.take(
-            session, target, understood.facts, rooms.ceilings(session, action.agent), action.agent
+            session,
+            target,
+            understood.facts,
+            rooms.ceilings(session, action.agent),
+            action.agent,
+            understood.decision.obligations.masks,
         )
         # (7) Execute as that identity, (8) mask what comes back, and
         # (9) record the result, durably, before the first row (or the end marker) is released.

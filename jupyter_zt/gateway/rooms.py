@@ -36,7 +36,6 @@ from jupyter_zt.model import (
     Decision,
     Facts,
     Human,
-    Obligation,
     Record,
     RecordDraft,
     RecordKind,
@@ -45,9 +44,6 @@ from jupyter_zt.model import (
 )
 from jupyter_zt.policy import within_ceiling, within_service
 from jupyter_zt.recording import Also, Log, seal
-
-CARRIED_OUT = frozenset({Obligation.HOLD, Obligation.MAX_ROWS})
-"""Obligations of a decision that this gateway carries out. Others are denied."""
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +105,7 @@ class Rooms:
             )
         principal = session.principal(action.agent)
         decision = self.policies.current.decide(
-            principal, action, target.kind, facts, session.history, carries=CARRIED_OUT
+            principal, action, target.kind, facts, session.history, carries=target.carries
         )
         decision = within_service(self.services, session.human, target.name, facts, decision)
         return within_ceiling(self.agents, action.agent, target.name, facts, decision)

@@ -19,7 +19,7 @@ from jupyter_zt.errors import AuthenticationError, NotFoundError, PermissionDeni
 from jupyter_zt.gateway.clients import BROKER
 from jupyter_zt.gateway.sockets import SessionSocket
 from jupyter_zt.identity import GatewayToken
-from jupyter_zt.model import ADMIN, History, Human, Lease, Principal
+from jupyter_zt.model import ADMIN, History, Human, Lease, LeastMasks, Principal
 from jupyter_zt.storage import write_transaction
 from jupyter_zt.storage.gateway_tables import sessions
 
@@ -70,7 +70,7 @@ class LiveSession:
         client: Who opened it: a broker, or the command line's client, for which nobody vouches.
         key: Thumbprint of the key that opened it: with it, its broker steers it.
         remote: Reached by its relay or its command line, not on a socket of this host.
-        leases: Read lease per connection and agent, made on demand.
+        leases: Read lease per connection, agent and least masks, made on demand.
         running: Tasks of actions under way.
         cell_actions: Message id of a cell -> sequence numbers of its intents.
         history: What policy may know of its past.
@@ -92,7 +92,7 @@ class LiveSession:
     state: SessionState = OPEN
     revoked: Revoked | None = None
     socket: SessionSocket | None = None
-    leases: dict[tuple[str, str | None], Lease] = field(default_factory=dict)
+    leases: dict[tuple[str, str | None, LeastMasks], Lease] = field(default_factory=dict)
     lease_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sealing: asyncio.Lock = field(default_factory=asyncio.Lock)
     running: set[asyncio.Task[None]] = field(default_factory=set)

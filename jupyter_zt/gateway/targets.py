@@ -20,7 +20,9 @@ from jupyter_zt.model import (
     ColumnMask,
     Facts,
     Lease,
+    LeastMasks,
     MaskKind,
+    Obligation,
     PostgresEndpoint,
     Verb,
 )
@@ -33,18 +35,26 @@ _LEAKY = frozenset({MaskKind.PARTIAL, MaskKind.BUCKET})
 class Leasing(Protocol):
     """A target that gives short-lived identities."""
 
-    async def check(self, facts: Facts) -> None:
+    async def check(self, facts: Facts, masks: LeastMasks) -> None:
         """Raises a `ZTError` when no lease could ever allow this: nobody is asked then."""
         ...
 
     async def lease_read(
-        self, session: str, ttl_seconds: int, statement_seconds: float | None
+        self, session: str, ttl_seconds: int, statement_seconds: float | None, masks: LeastMasks
     ) -> Lease:
-        """A lease for a session's reads; the target itself stops statements that take longer."""
+        """A lease for a session's reads; the target itself stops statements that take longer.
+
+        It sees at most what `masks` leave, besides the classification.
+        """
         ...
 
     async def lease_write(
-        self, session: str, facts: Facts, ttl_seconds: int, statement_seconds: float | None
+        self,
+        session: str,
+        facts: Facts,
+        ttl_seconds: int,
+        statement_seconds: float | None,
+        masks: LeastMasks,
     ) -> Lease:
         """A lease for one write."""
         ...
@@ -63,12 +73,14 @@ class Target(Protocol):
 
     Attributes:
         leasing: None where commands need no identity at the target.
+        carries: Obligations of a decision that are carried out here. Others are denied.
     """
 
     name: str
     kind: str
     description: str
     leasing: Leasing | None
+    carries: frozenset[Obligation]
 
     def analyze(self, action: Action) -> Facts:
         """Command to facts. Never raises."""
@@ -100,7 +112,7 @@ class Target(Protocol):
         """Runs the action as the lease; `max_rows` narrows the connection's own limit."""
         ...
 
-    def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:
+    def columns(self, facts: Facts, schema: pa.Schema, masks: LeastMasks) -> list[Column]:
         """Name, type and mask of each result column."""
         ...
 
@@ -120,21 +132,26 @@ class PostgresLeases:
         self._access = access
         self._target = target
 
-    async def check(self, facts: Facts) -> None:
+    async def check(self, facts: Facts, masks: LeastMasks) -> None:
         """Whether a lease could allow this write."""
-        await self._access.check_write(facts)
+        await self._access.check_write(facts, masks)
 
     async def lease_read(
-        self, session: str, ttl_seconds: int, statement_seconds: float | None
+        self, session: str, ttl_seconds: int, statement_seconds: float | None, masks: LeastMasks
     ) -> Lease:
         """A role that reads masked views only."""
-        return await self._access.lease_read(session, ttl_seconds, statement_seconds)
+        return await self._access.lease_read(session, ttl_seconds, statement_seconds, masks)
 
     async def lease_write(
-        self, session: str, facts: Facts, ttl_seconds: int, statement_seconds: float | None
+        self,
+        session: str,
+        facts: Facts,
+        ttl_seconds: int,
+        statement_seconds: float | None,
+        masks: LeastMasks,
     ) -> Lease:
         """A role that can do just this write."""
-        return await self._access.lease_write(session, facts, ttl_seconds, statement_seconds)
+        return await self._access.lease_write(session, facts, ttl_seconds, statement_seconds, masks)
 
     async def drop(self, lease: Lease) -> None:
         """Closes its connections, then drops the role."""
@@ -151,6 +168,7 @@ class PostgresConnection:
     """A PostgreSQL connection: leases from `access`, data from `connectors`."""
 
     kind = "postgres"
+    carries = frozenset({Obligation.HOLD, Obligation.MAX_ROWS, Obligation.MASK})
 
     def __init__(self, name: str, settings: Postgres, config: Configuration, masks: Masks) -> None:
         self.name = name
@@ -239,16 +257,17 @@ class PostgresConnection:
         ) as stream:
             yield stream
 
-    def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:
+    def columns(self, facts: Facts, schema: pa.Schema, masks: LeastMasks) -> list[Column]:
         """Marks by name; what protects the values is the view."""
-        masks = result_masks(schema.names, facts.relations_read, self._masks)
+        applied = self._access.applied(masks)
+        marks = result_masks(schema.names, facts.relations_read, applied)
         return [
             {
                 "name": field.name,
                 "type": str(field.type),
                 "mask": {"kind": mask.kind.value, "tag": mask.tag} if mask else None,
             }
-            for field, mask in zip(schema, masks, strict=True)
+            for field, mask in zip(schema, marks, strict=True)
         ]
 
     async def prepare(self) -> None:
@@ -266,6 +285,7 @@ class LlmConnection:
     """A language model behind an OpenAI-compatible endpoint."""
 
     kind = "llm"
+    carries = frozenset({Obligation.HOLD, Obligation.MAX_ROWS})
 
     def __init__(self, name: str, settings: Llm, config: Configuration) -> None:
         self.name = name
@@ -315,7 +335,7 @@ class LlmConnection:
         del lease, comment, max_rows
         yield ModelAnswer(await self._target.complete(messages_of(action.command)))
 
-    def columns(self, facts: Facts, schema: pa.Schema) -> list[Column]:
+    def columns(self, facts: Facts, schema: pa.Schema, masks: LeastMasks) -> list[Column]:
         """A model's answer has none."""
         return []
 

@@ -11,7 +11,7 @@ from jupyter_zt.model.history import HISTORY_FIELDS, History
 from jupyter_zt.model.http import HttpFacts
 from jupyter_zt.model.kubernetes import KubernetesFacts
 from jupyter_zt.model.lease import Lease, LeaseKind
-from jupyter_zt.model.masks import ColumnMask, MaskKind
+from jupyter_zt.model.masks import ColumnMask, LeastMasks, MaskKind, strictened, strictest
 from jupyter_zt.model.postgres import (
     MaskedColumn,
     PostgresEndpoint,
@@ -55,6 +55,7 @@ __all__ = [
     "KubernetesFacts",
     "Lease",
     "LeaseKind",
+    "LeastMasks",
     "MaskKind",
     "MaskedColumn",
     "Obligation",
@@ -74,4 +75,6 @@ __all__ = [
     "Vote",
     "quote_identifier",
     "quote_literal",
+    "strictened",
+    "strictest",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from jupyter_zt.model.masks import MaskKind
+from jupyter_zt.model.masks import LeastMasks, MaskKind, strictest
 
 
 class Verdict(StrEnum):
@@ -40,7 +40,7 @@ class Obligations:
     reviewer_role: str = ""
     quorum: int = 0
     max_rows: int = 0
-    masks: tuple[tuple[str, MaskKind], ...] = ()
+    masks: LeastMasks = ()
     step_up_seconds: int = 0
 
     @property
@@ -66,7 +66,7 @@ class Obligations:
             raise ValueError("reviewers of different roles")
         masks: dict[str, MaskKind] = {}
         for tag, kind in (*self.masks, *other.masks):
-            masks[tag] = min(kind, masks.get(tag, kind), key=_STRICTNESS.index)
+            masks[tag] = strictest(kind, masks.get(tag, kind))
         return Obligations(
             reviewer_role=next(iter(roles), ""),
             quorum=max(self.quorum, other.quorum),
@@ -92,9 +92,6 @@ class Obligations:
             return self.merge(other) == self
         except ValueError:
             return False
-
-
-_STRICTNESS = tuple(MaskKind)  # strictest first
 
 
 def _least(one: int, other: int) -> int:

@@ -15,6 +15,11 @@ when { context.relations_read.contains("orders") };
 permit (principal, action == ZT::Action::"select", resource)
 when { context.relations_read.contains("payments") };
 
+@id("e-mail-redacted")
+@mask("email=redact, credit")
+permit (principal, action == ZT::Action::"select", resource)
+when { context.tags.contains("email") };
+
 @id("no-ticket-numbers")
 @code("ticket_number")
 @reason("The command matches {patterns} and touches {tags}.")
@@ -42,6 +47,15 @@ def test_what_a_policy_asks_for_is_done_or_denied(own_gateway: Gateway) -> None:
     # Nobody asks for a fresh login yet: what would need one is denied.
     assert session.run("SELECT id FROM payments").last["code"] == "obligation_unsupported"
 
+    strict = session.run("SELECT email, credit_limit, city FROM customers WHERE id = 1 LIMIT 1")
+    assert (strict.rows[0]["email"], strict.rows[0]["credit_limit"]) == ("[email]", None)
+    marks = {column["name"]: column["mask"] for column in strict.event("schema")["columns"]}
+    assert (marks["email"]["kind"], marks["credit_limit"]["kind"]) == ("redact", "hide")
+    usual = session.run("SELECT credit_limit FROM customers WHERE id = 1 LIMIT 1")
+    assert usual.rows[0]["credit_limit"] is not None
+    asked = [record["obligations"] for record in session.records() if record["kind"] == "decision"]
+    assert asked[-2:] == [{"masks": {"credit": "hide", "email": "redact"}}, {}]
+
     named = session.run("SELECT email FROM customers WHERE id = 1 LIMIT 5 -- OPS-17").last
     assert named["code"] == "ticket_number"
     assert named["message"].startswith("The command matches ticket and touches ")
@@ -53,5 +67,5 @@ def test_what_a_policy_asks_for_is_done_or_denied(own_gateway: Gateway) -> None:
     assert session.run(remedy["command"]).last["status"] == "completed"
 
     facts = [record["facts"] for record in session.records() if record["kind"] == "intent"]
-    assert facts[2]["patterns"] == ["ticket"]
-    assert "email" in facts[2]["tags"]
+    assert facts[4]["patterns"] == ["ticket"]
+    assert "email" in facts[4]["tags"]
