@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -482,7 +482,11 @@ class Gateway:
 
 @contextmanager
 def running_gateway(
-    folder: Path, postgres: fixtures_postgres.PostgresServer, *, tls: bool = False
+    folder: Path,
+    postgres: fixtures_postgres.PostgresServer,
+    *,
+    tls: bool = False,
+    configure: Callable[[Gateway], None] = lambda _: None,
 ) -> Iterator[Gateway]:
     """A gateway process with an identity provider of its own, both gone afterwards."""
     with world.demo_provider(
@@ -493,6 +497,7 @@ def running_gateway(
         gateway = Gateway(configuration, postgres, provider.memory.issuer)
         if tls:
             gateway.speak_tls()
+        configure(gateway)
         gateway.start()
         try:
             yield gateway

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from jupyter_zt.access.admin import AdminConnection, AdminPool
+from jupyter_zt.access.catalog import Relation, read_relations
 from jupyter_zt.access.grants import (
     DEFAULT_TIMEOUTS,
     Timeouts,
@@ -275,6 +276,19 @@ class PostgresAccess:
         """The same, as it was at the last lease with these masks; empty before the first."""
         views = self._stricter.get(masks) if masks else self._views
         return {view.base.name: view.masks for view in views or ()}
+
+    async def relations(self) -> tuple[Relation, ...]:
+        """The masked views, with their columns as a reader of theirs sees them.
+
+        Raises:
+            ConfigError, TargetError: As `prepare`.
+        """
+        await self._ready()
+        async with self._admin.connection() as connection:
+            self._views = await self._synchronise(connection)
+            names = [view.base.name for view in self._views]
+            found = await read_relations(connection, self.names.masked, names)
+        return tuple(found.values())
 
     async def leases(self) -> list[str]:
         """Roles of this connection's leases that there are at the target."""

@@ -65,7 +65,11 @@ async def deliver(
     if action.agent is not None:
         comment += f" agent={action.agent}"
     ceilings = rooms.ceilings(session, action.agent)
-    limits = (understood.decision.obligations.max_rows, *(one.max_rows for one in ceilings))
+    limits = (
+        action.max_rows,
+        understood.decision.obligations.max_rows,
+        *(one.max_rows for one in ceilings),
+    )
     max_rows = min((limit for limit in limits if limit), default=None)
     async with target.execute(lease, action, comment, max_rows) as answer:
         if answer.body is not None:

@@ -75,6 +75,7 @@ async def run(
         cell=request.cell,
         cause=request.cause,
         agent=agent,
+        max_rows=request.max_rows,
     )
     _name_task(action.id)
     if agent is not None:
@@ -262,6 +263,7 @@ def _intent(action: Action, facts: Facts, decision: Decision) -> RecordDraft:
             "cause": action.cause,
             "facts": facts.to_json(),
             "policy": decision.policy_digest,
+            **({"max_rows": str(action.max_rows)} if action.max_rows else {}),
         },
         bodies={
             "command": action.command.encode("utf-8", "surrogatepass"),

@@ -17,6 +17,7 @@ from jupyter_zt.gateway.frames import MEDIA_TYPE
 from jupyter_zt.gateway.problems import install_problem_handlers, problem
 from jupyter_zt.gateway.rooms import Rooms
 from jupyter_zt.gateway.sessions import LiveSession
+from jupyter_zt.gateway.shown_tables import shown_tables
 from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.model import Human
 
@@ -137,6 +138,12 @@ def create_session_app(rooms: Rooms) -> FastAPI:
             connections=connection_list(rooms, live.human, live.agent),
             gateway_version=__version__,
         )
+
+    @app.get("/v1/connections/{name}/tables")
+    async def tables(request: Request, name: str) -> wire.ShownTables:
+        live = session_of(request)
+        live.check_alive(rooms.clock())
+        return await shown_tables(rooms, live, name)
 
     @app.post("/v1/actions", response_class=FrameResponse)
     async def run(request: Request, action: wire.ActionRequest) -> Response:

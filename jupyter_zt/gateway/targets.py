@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -14,6 +16,7 @@ from jupyter_zt.connectors import Limits, LlmTarget, PostgresTarget
 from jupyter_zt.errors import InvalidInputError, NotFoundError
 from jupyter_zt.gateway.answers import Answer, ModelAnswer, messages_of
 from jupyter_zt.gateway.config import Configuration, Llm, Postgres
+from jupyter_zt.gateway.wire import ShownColumn, ShownMask, ShownTable
 from jupyter_zt.masking import Classification, postgres_column, result_masks
 from jupyter_zt.model import (
     Action,
@@ -29,6 +32,9 @@ from jupyter_zt.model import (
 from jupyter_zt.policy import analyze_postgres, postgres_constants
 
 Column = dict[str, object]
+TABLES_SECONDS = 5.0
+"""How long the list of tables is kept: a kernel that asks all the time costs the target nothing."""
+
 _LEAKY = frozenset({MaskKind.PARTIAL, MaskKind.BUCKET})
 
 
@@ -116,6 +122,10 @@ class Target(Protocol):
         """Name, type and mask of each result column."""
         ...
 
+    async def tables(self) -> list[ShownTable]:
+        """What leases can read, before policy is asked; at most `TABLES_SECONDS` old."""
+        ...
+
     async def prepare(self) -> None:
         """Makes the target ready."""
         ...
@@ -174,6 +184,9 @@ class PostgresConnection:
         self.name = name
         self.description = settings.description
         self._masks = masks
+        self._tables: list[ShownTable] = []
+        self._tables_at = float("-inf")
+        self._tables_lock = asyncio.Lock()
         self._untrusted = frozenset(settings.untrusted)
         root = settings.sslrootcert
         endpoint = PostgresEndpoint(
@@ -270,6 +283,32 @@ class PostgresConnection:
             for field, mask in zip(schema, marks, strict=True)
         ]
 
+    async def tables(self) -> list[ShownTable]:
+        """The masked views."""
+        async with self._tables_lock:
+            if self._tables_at + TABLES_SECONDS < time.monotonic():
+                self._tables = await self._read_tables()
+                self._tables_at = time.monotonic()
+            return self._tables
+
+    async def _read_tables(self) -> list[ShownTable]:
+        relations = await self._access.relations()
+        masks = self._masks = await self._access.columns()
+        return [
+            ShownTable(
+                name=relation.name,
+                columns=[
+                    ShownColumn(
+                        name=column.name,
+                        type=column.type,
+                        mask=_shown_mask(masks[relation.name].get(column.name)),
+                    )
+                    for column in relation.columns
+                ],
+            )
+            for relation in relations
+        ]
+
     async def prepare(self) -> None:
         """Masked views in step with schema and classification; old leases swept."""
         await self._access.prepare()
@@ -339,6 +378,10 @@ class LlmConnection:
         """A model's answer has none."""
         return []
 
+    async def tables(self) -> list[ShownTable]:
+        """A model has none."""
+        return []
+
     async def prepare(self) -> None:
         """Nothing to prepare."""
 
@@ -348,6 +391,12 @@ class LlmConnection:
 
 
 Masks = Mapping[str, Mapping[str, ColumnMask]]
+
+
+def _shown_mask(mask: ColumnMask | None) -> ShownMask | None:
+    if mask is None or mask.kind is MaskKind.CLEAR:
+        return None
+    return ShownMask(kind=mask.kind.value, tag=mask.tag)
 
 
 def unknown_connection(name: str, known: Sequence[str]) -> Facts:

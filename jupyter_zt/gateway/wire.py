@@ -201,6 +201,35 @@ class SessionSelf(BaseModel):
     gateway_version: str
 
 
+class ShownMask(BaseModel):
+    """How a column is masked, and what it holds."""
+
+    kind: str
+    tag: str
+
+
+class ShownColumn(BaseModel):
+    """A column as a session sees it; `type` is the target's name for what is shown."""
+
+    name: str
+    type: str
+    mask: ShownMask | None
+
+
+class ShownTable(BaseModel):
+    """A table that a session may read, with those of its columns that it may read."""
+
+    name: str
+    columns: list[ShownColumn]
+
+
+class ShownTables(BaseModel):
+    """What there is to read on a connection. Names and types only: no row, no count."""
+
+    connection: str
+    tables: list[ShownTable]
+
+
 class CellReport(Wire):
     """A cell that ran in the kernel, as the broker saw it."""
 
@@ -232,6 +261,7 @@ class ActionRequest(Wire):
     cell: ShortText = ""
     cause: Annotated[str, Field(pattern=r"^[0-9]{0,18}$")] = ""
     agent: AgentName | None = None
+    max_rows: Annotated[int, Field(ge=1, le=MAX_EXACT_INTEGER)] | None = None
 
     @field_validator("parameters")
     @classmethod

@@ -18,6 +18,8 @@ class Action:
         cell: Message id of the execute request that it came from, as the runtime says; "" if none.
         cause: Leaf of the record that led to it (a model call), as the runtime says; "" if none.
         agent: As which agent it is done: the session's, or one that the runtime narrows itself to.
+        max_rows: Rows after which the result is cut, as the runtime asks; None for the limits of
+            policy, agent and connection alone. It only narrows those, so no consent is bound to it.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Action:
     cell: str = ""
     cause: str = ""
     agent: str | None = None
+    max_rows: int | None = None
 
     @property
     def command_sha256(self) -> str:

@@ -12,7 +12,7 @@ goes away while the statement runs, the outcome is unknown: say so, and do nothi
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,9 +22,10 @@ import pyarrow as pa
 from zt_kernel.errors import ZTError, ZTInterrupted, from_event
 from zt_kernel.frames import ArrowSource, Event, FrameReader, StreamCutError
 from zt_kernel.gateway import Answer, Gateway, read_problem
+from zt_kernel.parameters import Scalar
 
-Scalar = str | int | float | bool | None
 HELD_PATIENCE_SECONDS = 120.0
+Receive = Callable[[pa.RecordBatchReader], None]
 _BROKEN = (OSError, http.client.HTTPException, StreamCutError)
 
 
@@ -37,6 +38,7 @@ class Command:
         cell: Message id of the execute request that it comes from; "" outside of a cell.
         cause: Leaf of the record that led to it (a model call); "" if none.
         agent: As which registered agent it is done; "" for the session's own.
+        max_rows: Rows after which the result ends; None for the connection's own limit.
     """
 
     connection: str
@@ -45,6 +47,7 @@ class Command:
     cell: str = ""
     cause: str = ""
     agent: str = ""
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class Outcome:
 
     Attributes:
         result: The gateway's last event.
-        table: The rows; None where there are none to have (UPDATE, a model call).
+        table: The rows; None where there are none to have (UPDATE, a model call), or where they
+            went elsewhere.
     """
 
     command: Command
@@ -108,8 +112,17 @@ class _Progress:
     rows: list[pa.Table] = field(default_factory=list)
 
 
-def run(gateway: Gateway, command: Command, watcher: Watcher) -> Outcome:
+def run(
+    gateway: Gateway, command: Command, watcher: Watcher, receive: Receive | None = None
+) -> Outcome:
     """Runs one action to its end.
+
+    Args:
+        gateway: This session's.
+        command: What is asked for.
+        watcher: Shows how it goes.
+        receive: Takes the rows, batch by batch, instead of the outcome. What it raises must be a
+            `ZTError`: other errors are taken for a broken connection.
 
     Raises:
         ZTRefused: Denied by policy or a person, expired, cancelled, over a limit.
@@ -123,7 +136,7 @@ def run(gateway: Gateway, command: Command, watcher: Watcher) -> Outcome:
         while True:
             with _cancelled_on_interrupt(gateway, answer, progress):
                 try:
-                    return _follow(answer, command, progress, watcher)
+                    return _follow(answer, command, progress, watcher, receive)
                 except _BROKEN as error:
                     answer.close()
                     if not progress.held or progress.approved:
@@ -143,6 +156,7 @@ def _start(gateway: Gateway, command: Command) -> Answer:
         "cell": command.cell,
         "cause": command.cause,
         **({"agent": command.agent} if command.agent else {}),
+        **({"max_rows": command.max_rows} if command.max_rows else {}),
     }
     try:
         answer = gateway.start_action(request)
@@ -172,7 +186,13 @@ def _attach_again(
     return answer
 
 
-def _follow(answer: Answer, command: Command, progress: _Progress, watcher: Watcher) -> Outcome:
+def _follow(
+    answer: Answer,
+    command: Command,
+    progress: _Progress,
+    watcher: Watcher,
+    receive: Receive | None,
+) -> Outcome:
     frames = FrameReader(answer)
 
     def on_event(event: Event) -> None:
@@ -185,7 +205,10 @@ def _follow(answer: Answer, command: Command, progress: _Progress, watcher: Watc
             continue
         try:
             with pa.ipc.open_stream(ArrowSource(frames, on_event)) as stream:
-                progress.rows.append(stream.read_all())
+                if receive is None:
+                    progress.rows.append(stream.read_all())
+                else:
+                    receive(stream)
         except pa.ArrowException:
             # Cut off by an error event, which says more than Arrow can.
             if frames.last is None:

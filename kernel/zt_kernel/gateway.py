@@ -233,6 +233,11 @@ def _parse(body: bytes) -> dict[str, Any]:
     return {"code": "bad_answer", "message": "The gateway's answer can't be understood."}
 
 
+def own_gateway() -> Gateway:
+    """A client of this session's gateway for one thread's own use."""
+    return Gateway(os.environ.get("ZT_SOCKET", DEFAULT_SOCKET))
+
+
 _gateway: Gateway | None = None
 
 
@@ -240,5 +245,5 @@ def session_gateway() -> Gateway:
     """This session's gateway: the socket that was bound into the sandbox."""
     global _gateway  # noqa: PLW0603 - one kernel process, one session, one set of kept connections
     if _gateway is None:
-        _gateway = Gateway(os.environ.get("ZT_SOCKET", DEFAULT_SOCKET))
+        _gateway = own_gateway()
     return _gateway

@@ -15,6 +15,9 @@ import ipykernel.debugger  # noqa: E402, F401 - decides at import whether there 
 from ipykernel.ipkernel import IPythonKernel  # noqa: E402
 from traitlets import List, Type  # noqa: E402
 
+from zt_kernel.catalog import Kept  # noqa: E402
+from zt_kernel.completion import complete  # noqa: E402
+from zt_kernel.gateway import own_gateway  # noqa: E402
 from zt_kernel.shell import ZTShell  # noqa: E402
 
 if _debugpy_before is None:
@@ -39,6 +42,7 @@ class ZTKernel(IPythonKernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        self._kept = Kept(own_gateway)
         # Nothing here needs comms, and the broker drops them: a widget would only look alive.
         for name in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers.pop(name, None)
@@ -54,6 +58,23 @@ class ZTKernel(IPythonKernel):
     def kernel_info(self) -> dict[str, Any]:
         """What the kernel says of itself: neither subshells nor a debugger."""
         return {**super().kernel_info, "supported_features": []}
+
+    def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
+        """Completes SQL in tool cells; everything else is Python's."""
+        offer = complete(code, cursor_pos, self._kept, self.shell.user_ns)
+        if offer is None:
+            return dict(super().do_complete(code, cursor_pos))  # type: ignore[no-untyped-call]
+        typed = [
+            {"start": offer.start, "end": cursor_pos, "text": text, "type": kind}
+            for text, kind in offer.matches
+        ]
+        return {
+            "status": "ok",
+            "matches": [text for text, _ in offer.matches],
+            "cursor_start": offer.start,
+            "cursor_end": cursor_pos,
+            "metadata": {"_jupyter_types_experimental": typed},
+        }
 
     async def poll_stopped_queue(self) -> None:
         """There is no debugger that could stop."""

@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
 import zt_kernel
-from zt_kernel import session_card, sql_line
+from zt_kernel import parameters, session_card, sql_line
 from zt_kernel.errors import ZTRefused
 
 
@@ -19,15 +19,29 @@ class ZTMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def sql(self, line: str, cell: str | None = None) -> Any:
-        """Runs one SQL statement: `%%sql warehouse`, `%%sql warehouse df <<`."""
+        """Runs one SQL statement: `%%sql warehouse`, `%%sql warehouse df <<`; `%zt help`."""
         asked = sql_line.read(line, cell)
-        frame = zt_kernel.sql(asked.connection, asked.command)
-        if not asked.name:
-            return frame
+        from zt_kernel import rendering, results, tool  # noqa: PLC0415 - load pandas
+
         assert self.shell is not None  # noqa: S101 - magics live in a shell
-        self.shell.user_ns[asked.name] = frame
-        display({"text/plain": frame.describe_assignment(asked.name)}, raw=True)
-        return None
+        names = self.shell.user_ns
+        bound = parameters.bind(asked.command, names)
+        outcome, result = tool.fetch(
+            asked.connection,
+            bound.text,
+            parameters=bound.values,
+            limit=asked.limit,
+            to=asked.to,
+            overwrite=asked.overwrite,
+            form=asked.form,
+        )
+        if asked.name:
+            names[asked.name] = result
+            display({"text/plain": results.assigned(asked.name, outcome)}, raw=True)
+            return None
+        if asked.form != "pandas":
+            display({"text/plain": "\n".join(rendering.footer(outcome))}, raw=True)
+        return result
 
     @no_var_expand
     @line_magic
@@ -36,7 +50,12 @@ class ZTMagics(Magics):
         if line.strip() in {"help", "-h", "--help", "?"}:
             display({"text/plain": session_card.HELP}, raw=True)
             return None
-        if line.strip():
+        words = line.split()
+        if words and words[0] in {"tables", "columns", "sample"}:
+            from zt_kernel.catalog_view import show  # noqa: PLC0415 - loads pandas
+
+            return show(words)
+        if words:
             raise ZTRefused(
                 f"%zt does not know {line.strip()!r}.",
                 code="unknown_subcommand",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from zt_kernel.actions import Outcome
-from zt_kernel.rendering import footer, render
+from zt_kernel.rendering import render
 from zt_kernel.tables import to_pandas
 
 
@@ -50,11 +50,6 @@ class MaskedFrame(pd.DataFrame):
         if self._outcome is None or _shape(self) != self._shape_as_given:
             return {}
         return render(self, self._outcome)
-
-    def describe_assignment(self, name: str) -> str:
-        """What a cell shows that assigned the result instead of showing it."""
-        first, *others = footer(self._outcome) if self._outcome else ["changed"]
-        return "\n".join([f"{name}: {first}", *others])
 
     def __repr__(self) -> str:
         bundle = self._repr_mimebundle_()

@@ -59,7 +59,10 @@ def footer(outcome: Outcome) -> list[str]:
             f"it to you; name record {result.get('record') or '?'}."
         )
     truncated = result.get("truncated")
-    if isinstance(truncated, Mapping):
+    asked = str(outcome.command.max_rows or "")
+    if isinstance(truncated, Mapping) and asked and truncated.get("value") == asked:
+        lines.append(f"Ended after {asked} rows, as the limit asked.")
+    elif isinstance(truncated, Mapping):
         limit = f"Cut off at {truncated.get('limit')} = {truncated.get('value')}."
         lines.append(f"{limit} {truncated.get('hint') or 'Narrow it with WHERE or LIMIT.'}")
     return lines

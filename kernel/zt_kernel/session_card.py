@@ -11,12 +11,19 @@ from zt_kernel.gateway import session_gateway
 
 HELP = """\
 %zt                        who you are, your connections, the session, the sandbox
+%zt tables warehouse       the tables that you may read there
+%zt columns warehouse      their columns: type, mask (`%zt columns warehouse orders` for one table)
+%zt sample warehouse orders 5   five rows
 %%sql warehouse            runs the cell as one SQL statement on the connection `warehouse`
 %%sql warehouse df <<      the same, and assigns the result to `df`
 %sql warehouse select 1    the same on one line; `df = %sql warehouse select 1` works too
+   where id = :customer    binds the notebook's variable `customer`: its value is never SQL
+   --limit 100             ends the result after 100 rows     (options follow the connection)
+   --to orders.parquet     writes the rows to a file in the notebook's folder; --overwrite
+   --as arrow              a pyarrow.Table; polars where it is installed
 %%react                    lets the language model work on the goal that the cell holds,
                            as the registered agent `react` (--agent NAME for another)
-zt.sql("warehouse", "select * from orders where id = $1", parameters=[17])
+zt.sql("warehouse", "select * from orders where id = :id", parameters={"id": 17}, limit=10)
 zt.react("How many orders were placed in May?")
 zt.session()               what %zt shows, as an object"""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from zt_kernel.actions import Column
 
+_MICROSECONDS_PER_DAY = 86_400_000_000
+_INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
 _NUMERIC = frozenset({"numeric", "decimal"})
 
 
@@ -20,10 +23,13 @@ def to_pandas(table: pa.Table, columns: Sequence[Column]) -> pd.DataFrame:
     - Integers and booleans with missing values keep their type (`Int64`, `boolean`): as floats,
       large identifiers would lose digits.
     - Dates become datetime64, not Python objects.
+    - Intervals become timedelta64 (a day is 24 hours), unless one of the column has months, whose
+      length is not known: then they are DateOffsets.
+    - Arrays with missing numbers become lists, so that large numbers keep their digits.
 
     The table must not be used afterwards: large ones give up their memory while they are read.
     """
-    table = _plain_numbers(table, columns)
+    table = _plain_intervals(_plain_numbers(table, columns))
     nullable = [
         index
         for index, column in enumerate(table.columns)
@@ -35,9 +41,15 @@ def to_pandas(table: pa.Table, columns: Sequence[Column]) -> pd.DataFrame:
         frame = to_pandas(table.rename_columns([str(index) for index in range(len(names))]), ())
         frame.columns = pd.Index(names)
         return frame
-    if nullable:
-        return _with_nullable(table, set(nullable))
-    return _convert(table)
+    gappy = {
+        table.column_names[index]: column.to_pylist()
+        for index, column in enumerate(table.columns)
+        if _has_gaps(column)
+    }
+    frame = _with_nullable(table, set(nullable)) if nullable else _convert(table)
+    for name, lists in gappy.items():
+        frame[name] = pd.Series(lists, index=frame.index, dtype=object)
+    return frame
 
 
 def _convert(table: pa.Table) -> pd.DataFrame:
@@ -60,6 +72,36 @@ def _with_nullable(table: pa.Table, nullable: set[int]) -> pd.DataFrame:
         return pd.DataFrame(typed)
     frame = pd.concat([_convert(table.select(plain)), typed], axis=1)
     return pd.DataFrame(frame[names])
+
+
+def _has_gaps(column: pa.ChunkedArray) -> bool:
+    kind = column.type
+    if not pa.types.is_list(kind) or not (
+        pa.types.is_integer(kind.value_type) or pa.types.is_boolean(kind.value_type)
+    ):
+        return False
+    return any(chunk.flatten().null_count for chunk in column.chunks)
+
+
+def _plain_intervals(table: pa.Table) -> pa.Table:
+    for index, field in enumerate(table.schema):
+        if field.type == pa.month_day_nano_interval():
+            chunks = [_duration(chunk) for chunk in table.column(index).chunks]
+            if all(chunk is not None for chunk in chunks):
+                made = pa.chunked_array(chunks, pa.duration("us"))
+                table = table.set_column(index, field.name, made)
+    return table
+
+
+def _duration(array: pa.Array) -> pa.Array | None:
+    """The intervals as durations; None where one of them has months."""
+    raw = np.frombuffer(array.buffers()[1] or b"", _INTERVAL)
+    raw = raw[array.offset : array.offset + len(array)]
+    missing = np.asarray(array.is_null())
+    if raw["months"][~missing].any():
+        return None
+    microseconds = raw["days"].astype(np.int64) * _MICROSECONDS_PER_DAY + raw["nanoseconds"] // 1000
+    return pa.array(microseconds, pa.int64(), mask=missing).cast(pa.duration("us"))
 
 
 def _plain_numbers(table: pa.Table, columns: Sequence[Column]) -> pa.Table:

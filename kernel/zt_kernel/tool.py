@@ -2,41 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, overload
 
-from zt_kernel import actions
+from zt_kernel import actions, results
+from zt_kernel import parameters as binding
 from zt_kernel.cell import cell_id
 from zt_kernel.errors import ZTRefused
 from zt_kernel.gateway import session_gateway
 from zt_kernel.held import HeldNotice
 from zt_kernel.masked_frame import MaskedFrame
+from zt_kernel.parquet import ParquetFile, SavedResult
+from zt_kernel.sql_line import Form
+
+Parameters = Sequence[object] | Mapping[str, object]
 
 
-def sql(connection: str, command: str, *, parameters: Sequence[actions.Scalar] = ()) -> MaskedFrame:
+@overload
+def sql(
+    connection: str,
+    command: str,
+    *,
+    parameters: Parameters = (),
+    limit: int | None = None,
+) -> MaskedFrame: ...
+
+
+@overload
+def sql(
+    connection: str,
+    command: str,
+    *,
+    parameters: Parameters = (),
+    limit: int | None = None,
+    to: str,
+    overwrite: bool = False,
+) -> SavedResult: ...
+
+
+@overload
+def sql(
+    connection: str,
+    command: str,
+    *,
+    parameters: Parameters = (),
+    limit: int | None = None,
+    as_: Literal["polars", "arrow"],
+) -> Any: ...
+
+
+def sql(
+    connection: str,
+    command: str,
+    *,
+    parameters: Parameters = (),
+    limit: int | None = None,
+    to: str = "",
+    overwrite: bool = False,
+    as_: Form = "pandas",
+) -> Any:
     """Runs one SQL command on a connection.
 
     Args:
         connection: Its name; `%zt` lists them.
-        command: One statement, sent exactly as written.
-        parameters: Values for ``$1``, ``$2`` and so on: never paste them into the text.
+        command: One statement.
+        parameters: A sequence for ``$1``, ``$2`` and so on, or a mapping for ``:name``: never
+            paste values into the text.
+        limit: Rows after which the result ends.
+        to: A Parquet file in the notebook's folder that the rows go to instead.
+        overwrite: Whether that file may be there already.
+        as_: ``pandas``, or ``polars`` and ``arrow`` (a `pyarrow.Table`) where installed.
 
     Returns:
-        A pandas DataFrame of masked values, which shows where it comes from.
+        A pandas DataFrame of masked values, which shows where it comes from; or what was asked for.
 
     Raises:
         ZTRefused: The gateway said no; `code`, `hint` and `who` say why and what helps.
         ZTError: Anything else that went wrong.
     """
-    return MaskedFrame.of(run(connection, command, parameters=parameters))
+    bound = bind(command, parameters)
+    return fetch(
+        connection,
+        bound.text,
+        parameters=bound.values,
+        limit=limit,
+        to=to,
+        overwrite=overwrite,
+        form=as_,
+    )[1]
+
+
+def bind(command: str, parameters: Parameters) -> binding.Bound:
+    """The command with its values: by name from a mapping, else by place.
+
+    Raises:
+        ZTRefused: As `zt_kernel.parameters.bind`.
+    """
+    if isinstance(parameters, Mapping):
+        return binding.bind(command, parameters, "parameter")
+    return binding.Bound(command, binding.positional(parameters))
+
+
+def fetch(
+    connection: str,
+    command: str,
+    *,
+    parameters: Sequence[binding.Scalar] = (),
+    limit: int | None = None,
+    to: str = "",
+    overwrite: bool = False,
+    form: Form = "pandas",
+) -> tuple[actions.Outcome, Any]:
+    """As `sql`, with how it ended (without the rows)."""
+    if limit is not None and limit < 1:
+        raise ZTRefused(
+            "A limit is a number of rows from 1.", code="bad_options", hint="Leave it out for all."
+        )
+    if to:
+        file = ParquetFile(to, overwrite=overwrite)
+        try:
+            outcome = run(
+                connection, command, parameters=parameters, max_rows=limit, receive=file.receive
+            )
+            return outcome, file.publish(outcome)
+        finally:
+            file.discard()
+    results.check(form)
+    outcome = results.limited(run(connection, command, parameters=parameters, max_rows=limit))
+    return replace(outcome, table=None), results.of(outcome, form)
 
 
 def run(
     connection: str,
     command: str,
     *,
-    parameters: Sequence[actions.Scalar] = (),
+    parameters: Sequence[binding.Scalar] = (),
     cause: str = "",
     agent: str = "",
+    max_rows: int | None = None,
+    receive: actions.Receive | None = None,
 ) -> actions.Outcome:
     """Runs one action and shows it while it is held. Raises as `sql` does."""
     if not command.strip():
@@ -52,5 +157,6 @@ def run(
         cell=cell_id(),
         cause=cause,
         agent=agent,
+        max_rows=max_rows,
     )
-    return actions.run(session_gateway(), asked, HeldNotice(connection))
+    return actions.run(session_gateway(), asked, HeldNotice(connection), receive)
