@@ -14,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +142,12 @@ class Gateway:
         return from_event(_parse(notice), "", http.HTTPStatus.FORBIDDEN)
 
     def _connect(self, patience_seconds: float) -> _UnixConnection:
-        while self._idle:
-            kept = self._idle.pop()
-            if kept.is_fresh():
-                return kept
-            kept.close()
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                kept = self._idle.pop()
+                if kept.is_fresh():
+                    return kept
+                kept.close()
         deadline = time.monotonic() + patience_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:

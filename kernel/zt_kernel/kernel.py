@@ -59,8 +59,11 @@ class ZTKernel(IPythonKernel):
         """What the kernel says of itself: neither subshells nor a debugger."""
         return {**super().kernel_info, "supported_features": []}
 
-    def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
+    def do_complete(  # type: ignore[override]  # as in ipykernel, where it is no coroutine
+        self, code: str, cursor_pos: int
+    ) -> dict[str, Any]:
         """Completes SQL in tool cells; everything else is Python's."""
+        assert self.shell is not None  # noqa: S101 - as in ipykernel
         offer = complete(code, cursor_pos, self._kept, self.shell.user_ns)
         if offer is None:
             return dict(super().do_complete(code, cursor_pos))  # type: ignore[no-untyped-call]

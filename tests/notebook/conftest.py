@@ -17,6 +17,14 @@ KINDS = (
     "id small big exact wide free real_ yes word day moment local_moment hour span doc docb code"
     " raw mood numbers words moments"
 )
+POLICY = """
+@id("not-for-reviewers")
+@code("not_yours")
+@reason("Payments and telephones are not for reviewers.")
+@hint("Ask an analyst.")
+forbid (principal in ZT::Role::"reviewer", action, resource)
+when { context.relations_read.contains("payments") || context.columns_read.contains("phone") };
+"""
 LAB_CLASSIFICATION = {
     "kinds": dict.fromkeys(KINDS.split(), "clear"),
     "numbers": {"id": "clear", "filler": "clear", "Odd Name": "clear"},
@@ -39,6 +47,7 @@ def gateway(
             "limits": {"max_rows": 1_000_000, "statement_seconds": 60},
         }
         own.write()
+        (own.folder / "policies/own.cedar").write_text(POLICY)
         file = own.folder / "classification.yaml"
         classified = {**yaml.safe_load(file.read_text()), "lab": LAB_CLASSIFICATION}
         file.write_text(yaml.safe_dump(classified))
