@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pyarrow as pa
@@ -16,7 +16,6 @@ from jupyter_zt.connectors import Limits, LlmTarget, PostgresTarget
 from jupyter_zt.errors import InvalidInputError, NotFoundError
 from jupyter_zt.gateway.answers import Answer, ModelAnswer, messages_of
 from jupyter_zt.gateway.config import Configuration, Llm, Postgres
-from jupyter_zt.gateway.wire import ShownColumn, ShownMask, ShownTable
 from jupyter_zt.masking import Classification, postgres_column, result_masks
 from jupyter_zt.model import (
     Action,
@@ -36,6 +35,19 @@ TABLES_SECONDS = 5.0
 """How long the list of tables is kept: a kernel that asks all the time costs the target nothing."""
 
 _LEAKY = frozenset({MaskKind.PARTIAL, MaskKind.BUCKET})
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column of a masked view; `type` is the target's name for what the view shows."""
+
+    name: str
+    type: str
+    mask: ColumnMask
+
+
+Tables = Mapping[str, tuple[TableColumn, ...]]
+"""Masked view -> its columns, in order."""
 
 
 class Leasing(Protocol):
@@ -122,7 +134,7 @@ class Target(Protocol):
         """Name, type and mask of each result column."""
         ...
 
-    async def tables(self) -> list[ShownTable]:
+    async def tables(self) -> Tables:
         """What leases can read, before policy is asked; at most `TABLES_SECONDS` old."""
         ...
 
@@ -184,7 +196,7 @@ class PostgresConnection:
         self.name = name
         self.description = settings.description
         self._masks = masks
-        self._tables: list[ShownTable] = []
+        self._tables: Tables = {}
         self._tables_at = float("-inf")
         self._tables_lock = asyncio.Lock()
         self._untrusted = frozenset(settings.untrusted)
@@ -283,7 +295,7 @@ class PostgresConnection:
             for field, mask in zip(schema, marks, strict=True)
         ]
 
-    async def tables(self) -> list[ShownTable]:
+    async def tables(self) -> Tables:
         """The masked views."""
         async with self._tables_lock:
             if self._tables_at + TABLES_SECONDS < time.monotonic():
@@ -291,23 +303,16 @@ class PostgresConnection:
                 self._tables_at = time.monotonic()
             return self._tables
 
-    async def _read_tables(self) -> list[ShownTable]:
+    async def _read_tables(self) -> Tables:
         relations = await self._access.relations()
         masks = self._masks = await self._access.columns()
-        return [
-            ShownTable(
-                name=relation.name,
-                columns=[
-                    ShownColumn(
-                        name=column.name,
-                        type=column.type,
-                        mask=_shown_mask(masks[relation.name].get(column.name)),
-                    )
-                    for column in relation.columns
-                ],
+        return {
+            relation.name: tuple(
+                TableColumn(column.name, column.type, masks[relation.name][column.name])
+                for column in relation.columns
             )
             for relation in relations
-        ]
+        }
 
     async def prepare(self) -> None:
         """Masked views in step with schema and classification; old leases swept."""
@@ -378,9 +383,9 @@ class LlmConnection:
         """A model's answer has none."""
         return []
 
-    async def tables(self) -> list[ShownTable]:
+    async def tables(self) -> Tables:
         """A model has none."""
-        return []
+        return {}
 
     async def prepare(self) -> None:
         """Nothing to prepare."""
@@ -391,12 +396,6 @@ class LlmConnection:
 
 
 Masks = Mapping[str, Mapping[str, ColumnMask]]
-
-
-def _shown_mask(mask: ColumnMask | None) -> ShownMask | None:
-    if mask is None or mask.kind is MaskKind.CLEAR:
-        return None
-    return ShownMask(kind=mask.kind.value, tag=mask.tag)
 
 
 def unknown_connection(name: str, known: Sequence[str]) -> Facts:
