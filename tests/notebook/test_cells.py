@@ -10,6 +10,7 @@ import pytest
 
 from tests.fixtures_gateway import Gateway, Session
 from tests.kernel.running_kernel import RunningKernel
+from tests.notebook.succeeding import ok
 
 TYPED = """
 import pandas as pd
@@ -34,12 +35,6 @@ facts = json.dumps({'b': 1.5})
 print("span", spans.s[0] == pd.Timedelta(hours=2), spans.m.isna().all())
 print('rest', some.n[0] == 2, docs.id.tolist() == [1])
 """.replace("%sql lab spans", "missing = None\n%sql lab spans")
-
-
-def ok(kernel: RunningKernel, code: str) -> str:
-    ran = kernel.run(code)
-    assert ran.reply["status"] == "ok", ran.text
-    return ran.text
 
 
 def test_each_type_is_bound_as_the_target_expects_it(kernel: RunningKernel) -> None:

@@ -9,17 +9,12 @@ from sqlalchemy.types import NUMERIC, TEXT, TIMESTAMP, VARCHAR
 
 from tests.fixtures_gateway import Gateway, Session
 from tests.kernel.running_kernel import RunningKernel
+from tests.notebook.succeeding import ok
 from zt_kernel import dbapi
 from zt_kernel.errors import ZTError, ZTRefused
 from zt_kernel.sqlalchemy_dialect import _type
 
 HELD = "application/vnd.zt.held+json"
-
-
-def ok(kernel: RunningKernel, code: str) -> str:
-    ran = kernel.run(code)
-    assert ran.reply["status"] == "ok", ran.text
-    return ran.text
 
 
 @pytest.fixture
