@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
 from IPython.display import display
 
 import zt_kernel
@@ -17,15 +25,19 @@ class ZTMagics(Magics):
     """Registered in every kernel. A command's text is never touched: no variable expansion."""
 
     @no_var_expand
+    @needs_local_scope
     @line_cell_magic
-    def sql(self, line: str, cell: str | None = None) -> Any:
+    def sql(
+        self, line: str, cell: str | None = None, local_ns: Mapping[str, object] | None = None
+    ) -> Any:
         """Runs one SQL statement: `%%sql warehouse`, `%%sql warehouse df <<`; `%zt help`."""
         asked = sql_line.read(line, cell)
         from zt_kernel import rendering, results, tool  # noqa: PLC0415 - load pandas
 
         assert self.shell is not None  # noqa: S101 - magics live in a shell
         names = self.shell.user_ns
-        bound = parameters.bind(asked.command, names)
+        # Within a function its own variables come first, as everywhere in Python.
+        bound = parameters.bind(asked.command, {**names, **(local_ns or {})})
         outcome, result = tool.fetch(
             asked.connection,
             bound.text,

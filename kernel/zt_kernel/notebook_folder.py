@@ -21,7 +21,7 @@ def new_file(to: str, *, overwrite: bool) -> Path:
         ZTRefused: ``bad_file``, ``outside_folder``, ``file_exists``.
     """
     asked = NOTEBOOK_FOLDER / to
-    if asked.suffix != ".parquet":
+    if asked.suffix != ".parquet" or "\0" in to:
         raise ZTRefused(
             f"{to!r} is no Parquet file.", code="bad_file", hint="Its name must end in .parquet."
         )

@@ -3,7 +3,8 @@
 1. The rows go to a file beside the target with a name of its own.
 2. Only when the gateway has said how the action ended does it get its name: there is never half a
    result under it.
-3. Without `overwrite` it gets its name by a link, which fails where a file came in between.
+3. Without `overwrite` its name is first taken by an empty file, which fails where there is one by
+   then (a hard link would do it in one step, and not every file system has them).
 """
 
 from __future__ import annotations
@@ -101,13 +102,12 @@ class ParquetFile:
                 record=str(outcome.result.get("record") or ""),
             )
         with self._told():
-            if self._overwrite:
-                self._part.replace(self._path)
-            else:
+            if not self._overwrite:
                 try:
-                    os.link(self._part, self._path)
+                    _create(self._path)
                 except FileExistsError as error:
                     raise exists(self._to) from error
+            self._part.replace(self._path)
         return SavedResult(self._path, self._rows, outcome)
 
     def discard(self) -> None:
@@ -116,8 +116,7 @@ class ParquetFile:
             self._part.unlink(missing_ok=True)
 
     def _new_part(self) -> pa.NativeFile:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        os.close(os.open(self._part, flags, 0o644))
+        _create(self._part)
         return pa.OSFile(str(self._part), "wb")
 
     def _write(self, writer: pq.ParquetWriter, batches: list[pa.RecordBatch]) -> None:
@@ -142,3 +141,8 @@ class ParquetFile:
         return ZTError(
             f"{self._to!r} can't be written: {what}.", code="file_not_written", hint=hint
         )
+
+
+def _create(path: Path) -> None:
+    """An empty file that was not there, and is no link to elsewhere."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from zt_kernel import actions, results
 from zt_kernel import parameters as binding
@@ -13,8 +13,10 @@ from zt_kernel.errors import ZTRefused
 from zt_kernel.gateway import session_gateway
 from zt_kernel.held import HeldNotice
 from zt_kernel.masked_frame import MaskedFrame
-from zt_kernel.parquet import ParquetFile, SavedResult
 from zt_kernel.sql_line import Form
+
+if TYPE_CHECKING:
+    from zt_kernel.parquet import SavedResult
 
 Parameters = Sequence[object] | Mapping[str, object]
 
@@ -26,6 +28,7 @@ def sql(
     *,
     parameters: Parameters = (),
     limit: int | None = None,
+    as_: Literal["pandas"] = "pandas",
 ) -> MaskedFrame: ...
 
 
@@ -120,6 +123,8 @@ def fetch(
             "A limit is a number of rows from 1.", code="bad_options", hint="Leave it out for all."
         )
     if to:
+        from zt_kernel.parquet import ParquetFile  # noqa: PLC0415 - megabytes, for few cells
+
         file = ParquetFile(to, overwrite=overwrite)
         try:
             outcome = run(

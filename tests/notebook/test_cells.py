@@ -58,6 +58,13 @@ def test_a_value_never_becomes_part_of_the_command(
     assert ran.error[1:3] == ["line 2: WHERE id = :nobody", " " * 19 + "^"]
 
 
+def test_a_functions_own_variables_come_first(kernel: RunningKernel) -> None:
+    ok(kernel, "n = 1\ndef read(n):\n    found = %sql lab select :n::int as n\n    return found")
+    assert kernel.value("int(read(5).n[0])") == "5"
+    ok(kernel, "%sql lab own << select :n::int as n")
+    assert kernel.value("int(own.n[0])") == "1"
+
+
 def test_a_limit_ends_the_result_at_the_gateway(kernel: RunningKernel, session: Session) -> None:
     text = ok(kernel, "%%sql lab --limit 3 few <<\nSELECT id FROM numbers ORDER BY id")
     assert "few: 3 rows" in text
@@ -94,6 +101,7 @@ def test_a_result_goes_to_a_file_masked_and_in_pieces(kernel: RunningKernel, fol
         ("--to /tmp/out.parquet", "SELECT 1 AS one", "outside_folder"),
         ("--to way/out.parquet", "SELECT 1 AS one", "outside_folder"),
         ("--to none/out.parquet", "SELECT 1 AS one", "bad_file"),
+        ("--to 'out\0.parquet'", "SELECT 1 AS one", "bad_file"),
         ("--to out.csv", "SELECT 1 AS one", "bad_file"),
         ("--to out.parquet", "SELECT 1 AS a, 2 AS a", "file_not_written"),
         ("--to out.parquet", "SELECT id FROM nowhere", "undefined_table"),

@@ -120,7 +120,8 @@ def test_sqlalchemy_core_and_reflection(kernel: RunningKernel) -> None:
         "with engine.connect() as c:\n"
         "    row = c.execute(sa.select(kinds).where(kinds.c.id.in_([1, 7]),"
         " kinds.c.code == uuid.UUID('00112233-4455-6677-8899-aabbccddeeff'),"
-        " kinds.c.day == dt.date(2024, 2, 29), kinds.c.exact == decimal.Decimal('1234567890.25'))"
+        " kinds.c.docb.contains({'b': 1.5}), kinds.c.day == dt.date(2024, 2, 29),"
+        " kinds.c.exact == decimal.Decimal('1234567890.25'))"
         ".limit(1)).one()\n"
         "    n = c.scalar(sa.select(sa.func.count()).select_from(kinds))",
     )
