@@ -131,6 +131,8 @@ def test_a_sandboxed_kernel_works_through_it_and_holds_nothing(
             "(50, np.False_)",
         }
 
+        assert "customers" in kernel.run("%zt tables warehouse").text
+
         # The stop button reaches the target.
         message = kernel.start(f"%%sql warehouse\n{SLOW}")
         until(lambda: running(remote, session) == 1)

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.fixtures_gateway import Gateway, Session
+from tests.identity.world import wait_until
 from tests.kernel.running_kernel import RunningKernel
 from tests.notebook.succeeding import ok
 
@@ -125,6 +126,18 @@ def test_what_cannot_be_done_is_refused_and_leaves_no_file(
     ran = kernel.run(f"%%sql lab {options}\n{command}")
     assert ran.error[-1].startswith(f"[{code}"), ran.text
     assert {path.name: path.lstat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_the_stop_button_leaves_no_part_of_a_file(kernel: RunningKernel, folder: Path) -> None:
+    before = {path.name for path in folder.iterdir()}
+    message = kernel.start(
+        "%%sql lab --to stopped.parquet\nSELECT a.filler, b.id FROM numbers a, numbers b"
+    )
+    wait_until(lambda: {path.name for path in folder.iterdir()} != before, seconds=20)
+    kernel.interrupt()
+    ran = kernel.finish(message)
+    assert ran.error[0].startswith("Stopped: cancelled"), ran.text
+    assert {path.name for path in folder.iterdir()} == before
 
 
 def test_a_file_is_replaced_only_when_asked(kernel: RunningKernel, folder: Path) -> None:
