@@ -182,7 +182,7 @@ class Control:
         session = self._own(token, session_id)
         if session.by_broker:
             self._rooms.sessions.attested(session_id, token.key)
-        await self._rooms.renew_session(session, human_of(token), token.login_expires_at)
+        await self._rooms.renew_session(session, human_of(token), token)
         return wire.Renewed(expires_at=token.login_expires_at.isoformat())
 
     async def suspend(self, request: Request, session_id: str) -> None:

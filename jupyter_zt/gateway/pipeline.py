@@ -27,6 +27,7 @@ from jupyter_zt.gateway.histories import remember, store_history, write_history
 from jupyter_zt.gateway.holding import await_consent, hold, leasable
 from jupyter_zt.gateway.rooms import Rooms, together
 from jupyter_zt.gateway.sessions import LiveSession
+from jupyter_zt.gateway.step_up import stepped_up
 from jupyter_zt.gateway.stream import AnswerStream
 from jupyter_zt.gateway.targets import unknown_connection
 from jupyter_zt.gateway.telling import completed, refuse
@@ -101,6 +102,7 @@ async def _walk(
         facts, decision = await decide_estimated(rooms, session, action, target, facts)
     else:
         decision = rooms.decide(session, action, target, facts)
+    decision = stepped_up(session, decision, rooms.clock())
     if decision.verdict is Verdict.HOLD and target is not None:
         decision = await leasable(target, facts, decision)
     #     Budgets only ever tighten what policy said.

@@ -28,6 +28,7 @@ from jupyter_zt.gateway.sessions import OPEN, SEALED, SUSPENDED, LiveSession, Se
 from jupyter_zt.gateway.sockets import SessionSocket, prepare_runtime, remove_folder, socket_folder
 from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.token_api import TokenEndpoint
+from jupyter_zt.identity import GatewayToken
 from jupyter_zt.model import (
     Action,
     Agent,
@@ -250,13 +251,13 @@ class Rooms:
         finally:
             await self.halting.stop(session, "login_expired")
 
-    async def renew_session(self, session: LiveSession, human: Human, expires_at: datetime) -> None:
+    async def renew_session(self, session: LiveSession, human: Human, token: GatewayToken) -> None:
         """Its human is logged in, perhaps again.
 
         Raises:
             PermissionDeniedError: It is somebody else's, or was revoked.
         """
-        self.sessions.renew(session, human, expires_at)
+        self.sessions.renew(session, human, token)
         if session.state != SUSPENDED:
             return
         await self.records.append(

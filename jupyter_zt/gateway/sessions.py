@@ -67,6 +67,7 @@ class LiveSession:
 
     Attributes:
         expires_at: Until when its human's login has been shown to be valid.
+        authenticated_at: When its human last showed who they are; None where nobody says.
         client: Who opened it: a broker, or the command line's client, for which nobody vouches.
         key: Thumbprint of the key that opened it: with it, its broker steers it.
         remote: Reached by its relay or its command line, not on a socket of this host.
@@ -89,6 +90,7 @@ class LiveSession:
     remote: bool
     opened_at: datetime
     expires_at: datetime
+    authenticated_at: datetime | None
     state: SessionState = OPEN
     revoked: Revoked | None = None
     socket: SessionSocket | None = None
@@ -184,6 +186,7 @@ class SessionBook:
             remote=remote,
             opened_at=self._clock(),
             expires_at=token.login_expires_at,
+            authenticated_at=token.authenticated_at,
         )
 
     def new_command_line(self, token: GatewayToken, human: Human, *, remote: bool) -> LiveSession:
@@ -220,11 +223,12 @@ class SessionBook:
                 remote=session.remote,
                 opened_at=session.opened_at.isoformat(),
                 expires_at=session.expires_at.isoformat(),
+                authenticated_at=_text(session.authenticated_at),
                 state=session.state,
             )
         )
 
-    def renew(self, session: LiveSession, human: Human, expires_at: datetime) -> None:
+    def renew(self, session: LiveSession, human: Human, token: GatewayToken) -> None:
         """The same human has shown a fresh login; roles are what they are now.
 
         Raises:
@@ -234,12 +238,17 @@ class SessionBook:
             raise PermissionDeniedError("This session belongs to somebody else.")
         if session.revoked is not None:
             raise session.revoked.error()
-        session.human, session.expires_at = human, expires_at
+        session.human, session.expires_at = human, token.login_expires_at
+        session.authenticated_at = token.authenticated_at
         with write_transaction(self._engine) as connection:
             connection.execute(
                 update(sessions)
                 .where(sessions.c.id == session.id)
-                .values(expires_at=expires_at.isoformat(), roles=json.dumps(sorted(human.roles)))
+                .values(
+                    expires_at=session.expires_at.isoformat(),
+                    authenticated_at=_text(session.authenticated_at),
+                    roles=json.dumps(sorted(human.roles)),
+                )
             )
 
     def mark(
@@ -325,6 +334,10 @@ class SessionBook:
         self._live.pop(session.id, None)
 
 
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
 def _session(row: Row[Any]) -> LiveSession:
     return LiveSession(
         id=row.id,
@@ -339,6 +352,9 @@ def _session(row: Row[Any]) -> LiveSession:
         remote=row.remote,
         opened_at=datetime.fromisoformat(row.opened_at),
         expires_at=datetime.fromisoformat(row.expires_at),
+        authenticated_at=(
+            datetime.fromisoformat(row.authenticated_at) if row.authenticated_at else None
+        ),
         state=row.state,
         revoked=Revoked(**json.loads(row.revoked)) if row.revoked else None,
     )

@@ -31,6 +31,9 @@ from jupyter_zt.model import (
 from jupyter_zt.policy import analyze_postgres, postgres_constants
 
 Column = dict[str, object]
+GATEWAYS_OWN = frozenset({Obligation.HOLD, Obligation.STEP_UP})
+"""Obligations that concern people, whatever the target is."""
+
 TABLES_SECONDS = 5.0
 """How long the list of tables is kept: a kernel that asks all the time costs the target nothing."""
 
@@ -190,7 +193,7 @@ class PostgresConnection:
     """A PostgreSQL connection: leases from `access`, data from `connectors`."""
 
     kind = "postgres"
-    carries = frozenset({Obligation.HOLD, Obligation.MAX_ROWS, Obligation.MASK})
+    carries = GATEWAYS_OWN | {Obligation.MAX_ROWS, Obligation.MASK}
 
     def __init__(self, name: str, settings: Postgres, config: Configuration, masks: Masks) -> None:
         self.name = name
@@ -329,7 +332,7 @@ class LlmConnection:
     """A language model behind an OpenAI-compatible endpoint."""
 
     kind = "llm"
-    carries = frozenset({Obligation.HOLD, Obligation.MAX_ROWS})
+    carries = GATEWAYS_OWN | {Obligation.MAX_ROWS}
 
     def __init__(self, name: str, settings: Llm, config: Configuration) -> None:
         self.name = name

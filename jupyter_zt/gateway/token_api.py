@@ -102,6 +102,7 @@ class TokenEndpoint:
             scopes=award.scopes,
             human=subject.human if subject else None,
             login_expires_at=subject.until if subject else None,
+            authenticated_at=subject.authenticated_at if subject else None,
             agent=award.agent,
             session=award.session,
         )

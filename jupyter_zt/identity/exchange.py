@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from jupyter_zt.errors import AuthenticationError, TokenRequestError
@@ -83,11 +83,14 @@ class Subject:
     Attributes:
         since: When its word was given. UTC.
         until: Until when it is good. UTC.
+        authenticated_at: When the human last showed who they are (`auth_time`); None where nobody
+            says. UTC.
     """
 
     human: Human
     since: datetime
     until: datetime
+    authenticated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,19 @@ class IdTokens:
             human=human_from_claims(claims, self._roles),
             since=claims.issued_at,
             until=claims.expires_at,
+            authenticated_at=_authenticated_at(claims),
         )
+
+
+def _authenticated_at(claims: Claims) -> datetime | None:
+    """OpenID Connect Core 1.0, section 2: `auth_time`, a number of seconds since 1970."""
+    said = claims.raw.get("auth_time")
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(said, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 class TokenExchange:

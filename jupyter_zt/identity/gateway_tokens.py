@@ -69,6 +69,7 @@ class GatewayToken:
         issued_at: Seconds since 1970.
         expires_at: Seconds since 1970.
         login_expires_at: Until when the person's login has been shown to be valid. UTC.
+        authenticated_at: When the person last showed who they are; None where nobody says. UTC.
         ath: What a proof for it says (`ath`).
     """
 
@@ -82,6 +83,7 @@ class GatewayToken:
     issued_at: float
     expires_at: float
     login_expires_at: datetime
+    authenticated_at: datetime | None = None
     ath: str = field(default="", compare=False)
 
 
@@ -123,6 +125,7 @@ class GatewayTokens:
         scopes: frozenset[str],
         human: Human | None,
         login_expires_at: datetime | None = None,
+        authenticated_at: datetime | None = None,
         agent: str | None = None,
         session: str = "",
     ) -> tuple[str, int]:
@@ -134,6 +137,7 @@ class GatewayTokens:
             scopes: What it is good for.
             human: In whose name; None for the client itself.
             login_expires_at: Until when the human's login is known to be valid. UTC.
+            authenticated_at: When the human last showed who they are, where that is known. UTC.
             agent: Who acts for the human.
             session: The one session that it is for.
         """
@@ -160,6 +164,8 @@ class GatewayTokens:
                 "login_exp": login_expires_at.timestamp() if login_expires_at else expires_at,
                 "act": _actors(client, agent),
             }
+        if authenticated_at is not None:
+            claims["auth_time"] = authenticated_at.timestamp()
         if session:
             claims["session"] = session
         token = jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])
@@ -230,6 +236,9 @@ def _token(claims: Mapping[str, Any], ath: str) -> GatewayToken:
         issued_at=claims["iat"],
         expires_at=claims["exp"],
         login_expires_at=datetime.fromtimestamp(claims.get("login_exp", claims["exp"]), UTC),
+        authenticated_at=(
+            datetime.fromtimestamp(claims["auth_time"], UTC) if "auth_time" in claims else None
+        ),
         ath=ath,
     )
 

@@ -24,6 +24,7 @@ sessions = Table(
     Column("remote", Boolean, nullable=False, server_default="0"),
     Column("opened_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
+    Column("authenticated_at", Text),
     Column("state", String(16), nullable=False, index=True),
     Column("revoked", Text),
 )

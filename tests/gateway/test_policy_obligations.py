@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.fixtures_gateway import Gateway
 
 FEW = """
@@ -11,9 +13,14 @@ permit (principal, action == ZT::Action::"select", resource)
 when { context.relations_read.contains("orders") };
 
 @id("fresh-login-for-payments")
-@step_up("300")
+@step_up("1")
 permit (principal, action == ZT::Action::"select", resource)
 when { context.relations_read.contains("payments") };
+
+@id("login-of-these-days-for-tickets")
+@step_up("999999")
+permit (principal, action == ZT::Action::"select", resource)
+when { context.relations_read.contains("tickets") };
 
 @id("e-mail-redacted")
 @mask("email=redact, credit")
@@ -44,8 +51,12 @@ def test_what_a_policy_asks_for_is_done_or_denied(own_gateway: Gateway) -> None:
     few = session.run("SELECT id FROM orders /* few rows */")
     assert (len(few.rows), few.last["truncated"]["limit"]) == (3, "max_rows")
 
-    # Nobody asks for a fresh login yet: what would need one is denied.
-    assert session.run("SELECT id FROM payments").last["code"] == "obligation_unsupported"
+    time.sleep(1.1)  # longer than the policy's second
+    old = session.run("SELECT id FROM payments").last
+    assert (old["code"], "log in again" in old["hint"]) == ("step_up_required", True)
+    assert session.run("SELECT id FROM tickets").last["status"] == "completed"
+    own_gateway.restart()
+    assert session.run("SELECT id FROM tickets").last["status"] == "completed"
 
     strict = session.run("SELECT email, credit_limit, city FROM customers WHERE id = 1 LIMIT 1")
     assert (strict.rows[0]["email"], strict.rows[0]["credit_limit"]) == ("[email]", None)
@@ -67,5 +78,5 @@ def test_what_a_policy_asks_for_is_done_or_denied(own_gateway: Gateway) -> None:
     assert session.run(remedy["command"]).last["status"] == "completed"
 
     facts = [record["facts"] for record in session.records() if record["kind"] == "intent"]
-    assert facts[4]["patterns"] == ["ticket"]
-    assert "email" in facts[4]["tags"]
+    assert facts[6]["patterns"] == ["ticket"]
+    assert "email" in facts[6]["tags"]
