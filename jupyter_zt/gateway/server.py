@@ -25,6 +25,7 @@ from jupyter_zt.gateway.callers import Callers
 from jupyter_zt.gateway.changes import Changes
 from jupyter_zt.gateway.clients import Clients
 from jupyter_zt.gateway.config import Configuration
+from jupyter_zt.gateway.connections import build_targets
 from jupyter_zt.gateway.consent import Consent
 from jupyter_zt.gateway.halting import Halting
 from jupyter_zt.gateway.hub_logins import HubLogins
@@ -36,7 +37,7 @@ from jupyter_zt.gateway.revoking import Revoking
 from jupyter_zt.gateway.rooms import Rooms, now_utc
 from jupyter_zt.gateway.sessions import SessionBook
 from jupyter_zt.gateway.shown_assertions import ShownAssertions
-from jupyter_zt.gateway.targets import Target, build_targets
+from jupyter_zt.gateway.targets import Target
 from jupyter_zt.gateway.token_api import TokenEndpoint
 from jupyter_zt.gateway.token_revocations import TokenRevocations
 from jupyter_zt.identity import (

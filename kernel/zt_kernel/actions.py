@@ -15,14 +15,16 @@ import http.client
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from zt_kernel.errors import ZTError, ZTInterrupted, from_event
 from zt_kernel.frames import ArrowSource, Event, FrameReader, StreamCutError
 from zt_kernel.gateway import Answer, Gateway, read_problem
-from zt_kernel.parameters import Scalar
+
+if TYPE_CHECKING:
+    from zt_kernel.scalars import Scalar
 
 HELD_PATIENCE_SECONDS = 120.0
 Receive = Callable[[pa.RecordBatchReader], None]

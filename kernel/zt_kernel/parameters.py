@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zt_kernel.errors import ZTRefused
 
-Scalar = str | int | float | bool | None
+if TYPE_CHECKING:
+    from zt_kernel.scalars import Scalar
 
 _COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
 _COLON, _OPENING, _CLOSING = "ASCII_58", ("ASCII_40", "ASCII_91"), ("ASCII_41", "ASCII_93")

@@ -14,7 +14,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from zt_kernel.parameters import Scalar
+Scalar = str | int | float | bool | None
 
 MAX_EXACT_INTEGER = 2**53 - 1
 """Beyond it JSON's readers may round (RFC 8259, section 6): such integers travel as text."""

@@ -17,6 +17,7 @@ from zt_kernel.sql_line import Form
 
 if TYPE_CHECKING:
     from zt_kernel.parquet import SavedResult
+    from zt_kernel.scalars import Scalar
 
 Parameters = Sequence[object] | Mapping[str, object]
 
@@ -111,7 +112,7 @@ def fetch(
     connection: str,
     command: str,
     *,
-    parameters: Sequence[binding.Scalar] = (),
+    parameters: Sequence[Scalar] = (),
     limit: int | None = None,
     to: str = "",
     overwrite: bool = False,
@@ -142,7 +143,7 @@ def run(
     connection: str,
     command: str,
     *,
-    parameters: Sequence[binding.Scalar] = (),
+    parameters: Sequence[Scalar] = (),
     cause: str = "",
     agent: str = "",
     max_rows: int | None = None,
