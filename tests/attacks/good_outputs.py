@@ -102,6 +102,15 @@ class Look:
         return sum(self.colours.values()) - max(self.colours.values())
 
 
+# A theme comes after the notebook, and may be loaded once more when the settings are there.
+_THEMED = """() => {
+    const set = getComputedStyle(document.body).getPropertyValue('--jp-content-font-family') !== '';
+    const now = performance.now();
+    window.themedSince = set ? (window.themedSince ?? now) : undefined;
+    return set && now - window.themedSince > 1500;
+}"""
+
+
 def looks(page: Page, good: dict[str, tuple[str, str]], pictures: Path) -> dict[str, Look]:
     """Asserts that each good output of the open notebook shows, and keeps a picture of it.
 
@@ -111,6 +120,7 @@ def looks(page: Page, good: dict[str, tuple[str, str]], pictures: Path) -> dict[
         pictures: Folder for them.
     """
     pictures.mkdir()
+    page.wait_for_function(_THEMED)
     seen = {}
     for at, (kind, (_, selector)) in enumerate(good.items()):
         output = (

@@ -365,8 +365,8 @@ async def test_no_definition_plan_or_catalog_shows_the_key(
     owner = await asyncpg.connect(any_postgres.superuser_dsn)
     keys = [row["key"] for row in await owner.fetch(f"select key from {prepared.names.key_table}")]
     await owner.close()
-    assert len(keys) == 1
-    assert len(keys[0]) == 32
+    # One for each tag that some view has pseudonyms of; others' views may have been stricter.
+    assert {len(key) for key in keys} == {32}
     for sql in (
         EXTRACTIONS["view definitions"],
         "explain (analyze, verbose) select email from customers limit 1",
@@ -381,7 +381,7 @@ async def test_no_definition_plan_or_catalog_shows_the_key(
     for key in keys:
         assert key.hex() not in said
         assert str(key) not in said
-    assert keys[0].hex() not in any_postgres.log.read_text(errors="replace")
+        assert key.hex() not in any_postgres.log.read_text(errors="replace")
 
 
 async def test_a_token_can_not_be_computed_from_a_guess(attacker: Attacker) -> None:

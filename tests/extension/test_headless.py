@@ -345,15 +345,18 @@ def test_nbclient_as_a_service_asks_people_for_its_writes(
 ) -> None:
     for name, value in nightly(gateway, keys).environment.items():
         monkeypatch.setenv(name, value)
-    run = client(work, "%%sql warehouse\nUPDATE customers SET city = city WHERE id = 17")
+    run = client(
+        work, "%%sql warehouse\nUPDATE customers SET city = city WHERE id = 17 /* nightly */"
+    )
     with ThreadPoolExecutor(1) as other:
         running = other.submit(run.execute)
-        until(
-            lambda: [
-                it for it in gateway.approvals("reviewer") if it["command"].endswith("id = 17")
-            ]
-        )
-        [held] = [it for it in gateway.approvals("reviewer") if it["command"].endswith("id = 17")]
+
+        def asked() -> list[dict[str, Any]]:
+            waiting = gateway.approvals("reviewer")
+            return [it for it in waiting if it["command"].endswith("/* nightly */")]
+
+        until(asked)
+        [held] = asked()
         assert held["requester"]["service"]
         assert gateway.vote("reviewer", held["id"]).is_success
         running.result(60)

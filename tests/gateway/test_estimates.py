@@ -32,7 +32,7 @@ def test_reads_and_writes_are_decided_by_the_targets_plan(sized: Gateway) -> Non
     session = sized.open()
     few = session.run("SELECT city FROM customers WHERE id = $1", parameters=[7])
     assert few.last["status"] == "completed"
-    many = session.run("SELECT a.city FROM customers a, customers b").last
+    many = session.run("SELECT estimated.city FROM customers estimated, customers b").last
     assert many["code"] == "too_many_rows"
 
     one = session.start("UPDATE customers SET city = 'Plan' WHERE id = 7")
@@ -47,7 +47,7 @@ def test_reads_and_writes_are_decided_by_the_targets_plan(sized: Gateway) -> Non
     assert int(facts[1]["estimated_rows"]) > 40
     assert facts[2]["estimated_rows"] == "1"
     # Planned as the lease, and what was denied never ran.
-    asked = sized.statements("customers a, customers b")
+    asked = sized.statements("customers estimated, customers b")
     assert asked
     assert all("EXPLAIN (FORMAT JSON)" in text for text in asked)
 

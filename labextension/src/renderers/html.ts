@@ -27,6 +27,9 @@ const FRAME_CLASS = 'jp-ZT-Html-frame';
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; form-action 'none'; base-uri 'none'";
 
+/** The empty frame. */
+const SKELETON = `<!doctype html><html><head><meta http-equiv="Content-Security-Policy" content="${POLICY}"></head><body></body></html>`;
+
 /** Nothing is taller: a page of a million lines must not be laid out at once. */
 const MAX_HEIGHT_PX = 20_000;
 
@@ -68,9 +71,7 @@ export class HtmlRenderer extends Widget implements IRenderMime.IRenderer {
     frame.addEventListener('load', () => {
       this._fill(frame);
     });
-    const { srcdoc, style } = skeleton();
-    this._style = style;
-    frame.srcdoc = srcdoc;
+    frame.srcdoc = SKELETON;
     this.node.replaceChildren(frame);
     return Promise.resolve();
   }
@@ -89,7 +90,8 @@ export class HtmlRenderer extends Widget implements IRenderMime.IRenderer {
     // Held from before the content is there: its ids can't stand in for these.
     const { head, body } = inside;
     const style = inside.createElement('style');
-    style.textContent = this._style;
+    // As it is now: the theme may have come while the frame was loading.
+    style.textContent = look();
     head.append(style);
     const box = inside.createElement('div');
     box.className = 'jp-RenderedHTMLCommon';
@@ -105,8 +107,7 @@ export class HtmlRenderer extends Widget implements IRenderMime.IRenderer {
     this._watch.observe(box);
     this._theme?.disconnect();
     this._theme = new MutationObserver(() => {
-      this._style = skeleton().style;
-      style.textContent = this._style;
+      style.textContent = look();
     });
     this._theme.observe(document.body, { attributeFilter: ['data-jp-theme-name'] });
     // A click on the output selects its cell, as with outputs that are no frame.
@@ -118,7 +119,6 @@ export class HtmlRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   private _content = new DocumentFragment();
-  private _style = '';
   private _watch: ResizeObserver | null = null;
   private _theme: MutationObserver | null = null;
   private readonly _mimeType: string;
@@ -174,14 +174,11 @@ const THEME_VARIABLES = [
   '--jp-rendermime-error-background'
 ];
 
-/** The empty frame, and the theme that goes into it. */
-function skeleton(): { srcdoc: string; style: string } {
+/** The theme as it is now, and what is written with it. */
+function look(): string {
   const theme = getComputedStyle(document.body);
   const variables = THEME_VARIABLES.map(name => `${name}: ${theme.getPropertyValue(name)};`);
-  return {
-    srcdoc: `<!doctype html><html><head><meta http-equiv="Content-Security-Policy" content="${POLICY}"></head><body></body></html>`,
-    style: `:root { color-scheme: ${theme.colorScheme || 'normal'}; ${variables.join(' ')} }\n${LOOK}`
-  };
+  return `:root { color-scheme: ${theme.colorScheme || 'normal'}; ${variables.join(' ')} }\n${LOOK}`;
 }
 
 /** How JupyterLab shows HTML outputs, for the tags that data libraries write. */
